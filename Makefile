@@ -1,0 +1,45 @@
+# The same targets serve people and CI. A new machine needs Python 3.11+, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test test-all check format bench clean
+
+help:            ## show this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## make .venv and install mien with all extras (nothing to do when up to date)
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "mien needs Python 3.11 or newer; name one with: make setup PYTHON=python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+demo: setup      ## make faces, train on them, compare four methods, recognise a real photo: demo/report.html
+	$(BIN)/mien demo demo
+
+test: setup      ## the quick tests
+	$(BIN)/python -m pytest
+
+test-all: setup  ## all tests, the long ones too
+	$(BIN)/python -m pytest -m ''
+
+check: setup     ## style, types and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup    ## put all files into the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup     ## the benchmarks; each prints its figures
+	@for bench in benchmarks/*.py; do \
+	    case $$($(BIN)/python $$bench --needs 2>/dev/null) in '') echo "== $$bench"; $(BIN)/python $$bench || exit 1;; esac; \
+	done
+
+clean:           ## remove the demo and caches, keep .venv
+	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

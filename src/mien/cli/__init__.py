@@ -1,0 +1,49 @@
+"""The command line. Thin: each command reads its words, calls the library, and shows what came back."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mien.cli import demo, evaluate, predict, prepare, synth, train
+from mien.errors import MienError
+
+app = typer.Typer(
+    name="mien",
+    help="Read compound facial expressions from photos, relative to the same face at rest.",
+    epilog="Everything runs on this machine; no photo leaves it. A reading says what a face displays, not what a "
+    "person feels.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (predict, synth, prepare, train, evaluate, demo):
+    command.add_to(app)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    _state["debug"] = debug
+
+
+_state = {"debug": False}
+
+
+def main() -> None:
+    """Run the command line; a user's error becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except MienError as error:
+        if _state["debug"]:
+            raise
+        print(f"mien: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("mien: stopped; long work goes on where it was when the same command is run again", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)

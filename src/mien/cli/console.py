@@ -1,0 +1,78 @@
+"""What all commands share: progress bars on stderr, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False)
+
+
+class _Rate(ProgressColumn):
+    """Steps a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="progress.data.speed")
+
+
+@contextmanager
+def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
+    """A bar with count, rate and time left; gives a function (done, total, note='') to call."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        _Rate(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=stderr) as bars:
+        task = bars.add_task(title, total=None, note="")
+        begun = False
+
+        def show(done: int, total: int, note: str = "") -> None:
+            nonlocal begun
+            if not begun:  # what was done before this start is no part of the rate
+                bars.reset(task, total=total, completed=done)
+                begun = True
+            bars.update(task, completed=done, total=total, note=note)
+
+        yield show
+
+
+def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; the first column to the left, the others to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    stdout.print(table)
+
+
+def print_json(content: Any) -> None:
+    """JSON on stdout, and nothing else there."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def processor_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,100 @@
+"""`mien demo`"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mien.cli.console import processor_count, progress_bar, stderr, stdout
+from mien.cli.evaluate import print_results
+from mien.cli.train import describe
+
+if TYPE_CHECKING:
+    from mien.evaluation.evaluate import Result
+
+SUBJECTS = 40
+_FACES = f"The faces are made: {SUBJECTS} people who do not exist, one photo in each of the 50 classes."
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog="Example: mien demo demo",
+        help="The whole way on made faces: make, prepare, train, compare four methods, recognise a real photo. "
+        "About ten minutes on two processor cores; what is up to date is not done again.",
+    )(demo)
+
+
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder for everything that is made.")],
+    photo: Annotated[
+        Path | None, typer.Option(help="Real photo to recognise.  [default: scikit-image's astronaut]")
+    ] = None,
+) -> None:
+    from mien.errors import require
+
+    for module, extra in (("vtk", "synth"), ("anny", "synth"), ("torch", "train"), ("matplotlib", "train")):
+        require(module, extra)
+    out.mkdir(parents=True, exist_ok=True)
+    _make_and_prepare(out / "faces", out / "prepared")
+    results = _compare(out)
+    print_results(results)
+    stdout.print(f"report with pictures: {out}/report.html")
+    _recognise(photo or _astronaut(), out / "runs" / "fused", out)
+
+
+def _make_and_prepare(faces: Path, prepared: Path) -> None:
+    from mien.datasets.prepare import prepare
+    from mien.datasets.sources import read_source
+    from mien.synth.generate import generate
+
+    with progress_bar("making faces", "photos") as show:
+        generate(faces, subjects=SUBJECTS, samples=1, seed=1, workers=processor_count(), progress=show)
+    with progress_bar("preparing", "photos") as show:
+        prepare(
+            read_source(faces),
+            prepared,
+            validation=0.15,
+            test=0.2,
+            workers=processor_count(),
+            progress=show,
+        )
+
+
+def _compare(out: Path) -> list[Result]:
+    from mien.datasets.prepared import PreparedSet
+    from mien.evaluation.reproduce import Method, paper_methods, reproduce
+    from mien.training.loop import Progress
+
+    with progress_bar("training", "steps") as show:
+
+        def tell(method: Method, progress: Progress | None) -> None:
+            if progress is None:
+                stderr.print(f"training: {method.name}")
+            else:
+                show(progress.step, progress.steps, describe(progress))
+
+        return reproduce(PreparedSet.open(out / "prepared"), out, paper_methods("quick"), _FACES, tell)
+
+
+def _recognise(photo: Path, run: Path, out: Path) -> None:
+    from mien.cli.predict import predict
+
+    stdout.print()
+    predict([photo], run=run, largest_face=True, picture=out / f"{photo.stem}.png")
+    stdout.print(f"picture: {out}/{photo.stem}.png")
+
+
+def _astronaut() -> Path:
+    """scikit-image's photo of Eileen Collins (NASA, public domain), a part of its installed package."""
+    from mien.errors import MissingExtraError
+
+    spec = importlib.util.find_spec("skimage")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder, "data", "astronaut.png")
+        if path.is_file():
+            return path
+    raise MissingExtraError("the demo's real photo comes with scikit-image; run: pip install scikit-image")

@@ -1,0 +1,41 @@
+"""`mien synth`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mien.cli.console import processor_count, progress_bar, stdout
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog="Example: mien synth faces --subjects 30 --samples 1",
+        help="Make photos of people who do not exist, in all 50 expressions, with exact ground truth.",
+    )(synth)
+
+
+def synth(
+    out: Annotated[Path, typer.Argument(help="New folder for the photos; a begun one is gone on with.")],
+    subjects: Annotated[int, typer.Option(min=1, help="How many people.")] = 125,
+    samples: Annotated[int, typer.Option(min=1, help="Photos of each person in each of the 50 classes.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same bytes.")] = 0,
+    height: Annotated[int, typer.Option(min=216, max=3456, help="Of a photo in pixels; width is 3/2 of it.")] = 432,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all processors]")] = None,
+) -> None:
+    from mien.synth.generate import generate
+
+    with progress_bar("making faces", "photos") as show:
+        summary = generate(
+            out,
+            subjects=subjects,
+            samples=samples,
+            seed=seed,
+            height=height,
+            workers=workers or processor_count(),
+            progress=show,
+        )
+    stdout.print(f"{summary.photos} photos of {subjects} people in {out}, labels in {out}/labels.txt")

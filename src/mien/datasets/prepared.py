@@ -1,0 +1,152 @@
+"""The prepared set: what networks and people read, a folder that needs no mien to be understood.
+
+samples.parquet   a row a photo, columns as in `SCHEMA`
+crops-224.npy     uint8, (n, 224, 224, 3), RGB; row i is sample i, zeros where there is no face
+set.json          versions, parameters, source, counts; written last, so that it marks a whole set
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mien.displacement import displacement_by_subject
+from mien.errors import DataError
+from mien.faces.points68 import POINT_COUNT
+from mien.labels import texts_to_indices
+
+SAMPLES_FILE = "samples.parquet"
+SET_FILE = "set.json"
+WORK_FOLDER = "shards"
+"""Holds the plan and the finished shards while a set is being prepared."""
+
+OK = "ok"
+
+SCHEMA: dict[str, pl.DataType] = {
+    "path": pl.String(),  # relative to the source
+    "subject": pl.String(),
+    "label": pl.String(),  # label text, null where unknown
+    "split": pl.String(),  # train, validation, test
+    "status": pl.String(),  # ok, no face, unreadable
+    "reason": pl.String(),  # why not ok, or what to know
+    "face_count": pl.Int32(),
+    "face_box": pl.Array(pl.Float32(), 4),  # left, top, right, bottom in photo pixels
+    "face_score": pl.Float32(),
+    "landmarks_photo": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in photo pixels
+    "landmarks_crop": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in crop pixels
+}
+
+
+def crops_file(size: int) -> str:
+    """`crops-224.npy` for 224."""
+    return f"crops-{size}.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSet:
+    """The usable photos of a prepared set, or a part of them; arrays are row by row the same photos.
+
+    Attributes:
+        path: its folder.
+        info: the content of set.json.
+        table: the rows with status ok, columns as in `SCHEMA`, plus `row`: the place in `crops`.
+        displacement: shape (n, 136), float32, crop pixels: Eq. 2 against the subject's mean over *all* its
+            usable photos, the unlabelled ones too.
+    """
+
+    path: Path
+    info: dict[str, Any]
+    table: pl.DataFrame
+    displacement: NDArray[np.float32]
+
+    @classmethod
+    def open(cls, path: Path) -> PreparedSet:
+        """Open a whole prepared set.
+
+        Raises:
+            DataError: not a prepared set, an unfinished or a damaged one.
+        """
+        if not (path / SET_FILE).is_file():
+            state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
+            raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}")
+        try:
+            info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))
+            table = pl.read_parquet(path / SAMPLES_FILE).with_row_index("row")
+        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{path}: damaged ({error}); prepare it again into another folder") from error
+        usable = table.filter(pl.col("status") == OK)
+        if usable.is_empty():
+            raise DataError(f"{path}: no photo in it has a face; look at the reasons in {SAMPLES_FILE}")
+        moved = displacement_by_subject(_landmarks(usable), usable["subject"].to_list())
+        return cls(path, info, usable, moved)
+
+    def select(self, *splits: str) -> PreparedSet:
+        """The labelled photos of one or more splits.
+
+        Raises:
+            DataError: there are none.
+        """
+        chosen = (self.table["split"].is_in(splits) & self.table["label"].is_not_null()).to_numpy()
+        if not chosen.any():
+            raise DataError(
+                f"{self.path}: no labelled photos in the part {' or '.join(splits)}; prepare it again with "
+                "--validation and --test above 0, or name the split in a manifest"
+            )
+        return PreparedSet(self.path, self.info, self.table.filter(chosen), self.displacement[chosen])
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @cached_property
+    def crop_size(self) -> int:
+        """Side of the crops in pixels."""
+        return int(self.info["crop_size"])
+
+    @cached_property
+    def crops(self) -> NDArray[np.uint8]:
+        """All crops of the whole set, memory-mapped, (N, size, size, 3); index it with `rows`."""
+        path = self.path / crops_file(self.crop_size)
+        try:
+            crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path}: damaged ({error}); prepare the set again into another folder") from error
+        return crops
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Shape (n,): the place of each photo in `crops`."""
+        return self.table["row"].to_numpy().astype(np.int64)
+
+    @cached_property
+    def landmarks(self) -> NDArray[np.float32]:
+        """Shape (n, 68, 2), crop pixels."""
+        return _landmarks(self.table)
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Shape (n,): class indices 0..49. All photos must be labelled, see `select`."""
+        return texts_to_indices(self.table["label"].to_list())
+
+    @cached_property
+    def subjects(self) -> list[str]:
+        """n names."""
+        return self.table["subject"].to_list()
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any photo, label, landmark or split of the set."""
+        digest = hashlib.sha256((self.path / SAMPLES_FILE).read_bytes())
+        digest.update(str(self.crop_size).encode())
+        return digest.hexdigest()[:16]
+
+
+def _landmarks(table: pl.DataFrame) -> NDArray[np.float32]:
+    return table["landmarks_crop"].to_numpy().astype(np.float32).reshape(-1, POINT_COUNT, 2)

@@ -1,0 +1,78 @@
+"""What can go wrong through a user's input, as exceptions.
+
+Every message says what was seen, where, and what to do about it, in one line::
+
+    MienError
+    ├── LabelError        a label that is none of the 50 classes
+    ├── PhotoError        a photo that cannot be used
+    │   ├── UnreadableError   not an image, truncated, empty, too large or too thin
+    │   └── FaceError         no face, or more faces than wanted
+    ├── DataError         a folder, manifest or prepared set that cannot be used
+    ├── RecipeError       a recipe with an unknown key or an impossible value
+    ├── CheckpointError   a trained run that is missing, damaged or of another kind
+    ├── OutputError       an output place that holds other content or cannot be written
+    └── MissingExtraError a part of mien that is not installed
+
+The command line prints the message of a `MienError` on stderr and exits with 2; anything else is a
+defect of mien and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+
+class MienError(Exception):
+    """Base of all errors that a user can mend."""
+
+
+class LabelError(MienError, ValueError):
+    """A label that is none of the 50 classes."""
+
+
+class PhotoError(MienError):
+    """A photo that cannot be used."""
+
+
+class UnreadableError(PhotoError):
+    """A file that is no usable image."""
+
+
+class FaceError(PhotoError):
+    """A photo without a face, or with more faces than wanted."""
+
+
+class DataError(MienError):
+    """A folder, manifest or prepared set that cannot be used."""
+
+
+class RecipeError(MienError):
+    """A recipe with an unknown key or an impossible value."""
+
+
+class CheckpointError(MienError):
+    """A trained run that is missing, damaged or of another kind."""
+
+
+class OutputError(MienError):
+    """An output place that holds other content or cannot be written."""
+
+
+class MissingExtraError(MienError, ImportError):
+    """A part of mien that is not installed."""
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import `module`, or say which command installs the extra that brings it.
+
+    Raises:
+        MissingExtraError: `module` is not installed.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"this needs the package '{error.name}', which is not installed; run: pip install 'mien[{extra}]'"
+        ) from error

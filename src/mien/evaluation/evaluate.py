@@ -1,0 +1,91 @@
+"""Judging trained runs on a part of a prepared set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.prepared import PreparedSet
+from mien.evaluation.metrics import confusion, interval_by_subject, misclassification, top_accuracies
+from mien.evaluation.scoring import run_scores
+from mien.models.checkpoint import METRICS_FILE, load_meta
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """How one run did.
+
+    Attributes:
+        name: of the run, for people.
+        scores: (n, 50).
+        accuracies: top-1..5, shape (5,).
+        interval: 95% interval of top-1, over subjects.
+        misclassification: in percent.
+        confusion: (50, 50) counts, row true class.
+        meta: the run's meta.json.
+        log: the lines of its metrics.jsonl; empty for linear models.
+    """
+
+    name: str
+    scores: NDArray[np.float32]
+    accuracies: NDArray[np.float64]
+    interval: tuple[float, float]
+    misclassification: float
+    confusion: NDArray[np.int64]
+    meta: dict[str, Any]
+    log: list[dict[str, float]] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: the figures without scores and log."""
+        return {
+            "name": self.name,
+            "top": [round(float(share), 4) for share in self.accuracies],
+            "top1_interval": [round(edge, 4) for edge in self.interval],
+            "misclassification": round(self.misclassification, 4),
+            "dominant": round(_share_right(self.confusion, axis=1), 4),
+            "complementary": round(_share_right(self.confusion, axis=0), 4),
+        }
+
+
+def evaluate(runs: Mapping[str, Path], part: PreparedSet) -> list[Result]:
+    """Judge runs on the photos of a part.
+
+    Args:
+        runs: name -> folder.
+        part: labelled photos, see `PreparedSet.select`.
+
+    Raises:
+        CheckpointError: a folder holds no whole run.
+    """
+    return [_evaluate_run(name, run, part) for name, run in runs.items()]
+
+
+def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
+    meta = load_meta(run)
+    scores = run_scores(run, part)
+    predicted = scores.argmax(axis=1)
+    log_file = run / METRICS_FILE
+    lines = log_file.read_text(encoding="utf-8").splitlines() if log_file.is_file() else []
+    return Result(
+        name=name,
+        scores=scores,
+        accuracies=top_accuracies(scores, part.labels),
+        interval=interval_by_subject(predicted == part.labels, part.subjects),
+        misclassification=misclassification(scores, part.labels),
+        confusion=confusion(part.labels, predicted),
+        meta=meta,
+        log=[json.loads(line) for line in lines],
+    )
+
+
+def _share_right(counts: NDArray[np.int64], axis: int) -> float:
+    """Share of photos with an emotion whose dominant (axis 1) or complementary (axis 0) one was read right."""
+    emotions = counts[1:, 1:].reshape(7, 7, 7, 7)
+    right = np.einsum("aibi->", emotions) if axis == 1 else np.einsum("iaib->", emotions)
+    return float(right / max(1, counts[1:].sum()))

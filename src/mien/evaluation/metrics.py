@@ -1,0 +1,76 @@
+"""How well scores of the 50 classes agree with the labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.labels import CLASS_COUNT, EMOTION_COUNT
+
+TOP = (1, 2, 3, 4, 5)
+
+
+def top_accuracies(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Share of photos whose true class is among the k best scores, for k = 1..5.
+
+    Classes that tie with the true one count as better, so that equal scores are no success.
+
+    Args:
+        scores: (n, 50).
+        labels: (n,) class indices.
+
+    Returns:
+        shape (5,), rising, 0..1.
+    """
+    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    better = (scores >= own).sum(axis=1) - 1
+    return np.array([(better < k).mean() for k in TOP])
+
+
+def misclassification(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
+    """The challenge's score: wrongly classified photos in percent."""
+    return float(100 * (1 - top_accuracies(scores, labels)[0]))
+
+
+def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Counts, shape (50, 50): row true class, column predicted class."""
+    counts = np.zeros((CLASS_COUNT, CLASS_COUNT), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def confusion_of_dominant(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The 7 x 7 counts of the dominant emotion from the (50, 50) ones; neutral left out."""
+    return _as_emotions(counts).sum(axis=(0, 2))
+
+
+def confusion_of_complementary(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The 7 x 7 counts of the complementary emotion from the (50, 50) ones; neutral left out."""
+    return _as_emotions(counts).sum(axis=(1, 3))
+
+
+def _as_emotions(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Axes: true complementary, true dominant, predicted complementary, predicted dominant."""
+    return counts[1:, 1:].reshape((EMOTION_COUNT,) * 4)
+
+
+def interval_by_subject(
+    correct: NDArray[np.bool_], subjects: Sequence[str], draws: int = 2000
+) -> tuple[float, float]:
+    """95% interval of an accuracy, by drawing *subjects* with replacement (bootstrap).
+
+    Photos of one subject resemble one another, so an interval over photos would be too narrow.
+
+    Args:
+        correct: (n,): whether each photo was read right.
+        subjects: n names.
+    """
+    _, place = np.unique(np.asarray(subjects), return_inverse=True)
+    hits = np.bincount(place, weights=correct)
+    counts = np.bincount(place)
+    drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
+    shares = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(shares, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,121 @@
+"""Aligning a face: the similarity that puts two landmarks where they belong.
+
+Paper, section II: landmark 27 (between the eyes) goes to (W/2, H 20/55) and landmark 51 (the upper lip) to
+(W/2, H 38/55). Two points fix rotation, scale and shift; no other point takes part, so expressions that
+move the rest of the face stay in the aligned picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import FaceError
+from mien.faces.landmarks import Landmarks
+from mien.faces.points68 import BETWEEN_EYES, UPPER_LIP
+from mien.images import RGBImage
+
+CROP_SIZE = 224
+BETWEEN_EYES_HEIGHT = 20 / 55
+UPPER_LIP_HEIGHT = 38 / 55
+"""Where the two anchors come to lie, as a share of the crop's height."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """Turn, scale and shift in the plane: z -> a z + b, with x + iy for the point (x, y).
+
+    As complex numbers, composition and inverse are one line each and exact.
+    """
+
+    a: complex
+    b: complex
+
+    @classmethod
+    def from_two_points(cls, source: NDArray[np.floating], target: NDArray[np.floating]) -> Similarity:
+        """The one similarity without mirroring that takes two points to two others; both of shape (2, 2).
+
+        Raises:
+            ValueError: the two source points are the same.
+        """
+        (s0, s1), (t0, t1) = _to_complex(source), _to_complex(target)
+        if s0 == s1:
+            raise ValueError("two equal points fix no similarity")
+        a = (t1 - t0) / (s1 - s0)
+        return cls(complex(a), complex(t0 - a * s0))
+
+    @property
+    def scale(self) -> float:
+        """Target pixels for one source pixel."""
+        return abs(self.a)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Shape (2, 3), for columns (x, y, 1)."""
+        return np.array([[self.a.real, -self.a.imag, self.b.real], [self.a.imag, self.a.real, self.b.imag]])
+
+    def apply(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Move points of shape (..., 2)."""
+        moved = self.a * _to_complex(points) + self.b
+        return np.stack([moved.real, moved.imag], axis=-1)
+
+    def inverse(self) -> Similarity:
+        """The way back."""
+        return Similarity(1 / self.a, -self.b / self.a)
+
+    def after(self, first: Similarity) -> Similarity:
+        """The similarity that does `first`, then this one."""
+        return Similarity(self.a * first.a, self.a * first.b + self.b)
+
+
+def anchors(size: int) -> NDArray[np.float64]:
+    """Where landmarks 27 and 51 belong in a crop of `size` x `size` pixels; shape (2, 2)."""
+    return np.array([[size / 2, size * BETWEEN_EYES_HEIGHT], [size / 2, size * UPPER_LIP_HEIGHT]])
+
+
+def photo_to_crop(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> Similarity:
+    """The alignment of a face: photo pixels to crop pixels.
+
+    Raises:
+        FaceError: both anchor landmarks lie on one place.
+    """
+    try:
+        return Similarity.from_two_points(landmarks_photo[[BETWEEN_EYES, UPPER_LIP]], anchors(size))
+    except ValueError as error:
+        raise FaceError("the landmarks of the face fall together; it cannot be aligned") from error
+
+
+def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE) -> RGBImage:
+    """The aligned crop, `size` x `size`; black outside the photo.
+
+    A photo that shrinks to less than half is averaged over whole pixels first, so that fine detail does not
+    alias.
+    """
+    step = int(1 / alignment.scale)
+    if step >= 2:
+        image, alignment = _average_around_crop(image, alignment, size, step)
+    return cv2.warpAffine(image, alignment.matrix, (size, size), flags=cv2.INTER_LINEAR)
+
+
+def _average_around_crop(image: RGBImage, alignment: Similarity, size: int, step: int) -> tuple[RGBImage, Similarity]:
+    """Cut out what the crop shows and average blocks of `step` x `step` pixels."""
+    corners = alignment.inverse().apply(np.array([[0, 0], [size, 0], [0, size], [size, size]]))
+    height, width = image.shape[:2]
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2 * step, 0, (width, height))
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2 * step, 0, (width, height))
+    columns, rows = (right - left) // step, (bottom - top) // step
+    if columns < 1 or rows < 1:
+        return image, alignment
+    part = image[top : top + rows * step, left : left + columns * step]
+    small = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+    # The centre of block 0 lies at (step - 1) / 2 of the pixels that it averages.
+    to_photo = Similarity(complex(step), complex(left, top) + (step - 1) / 2 * (1 + 1j))
+    return small, alignment.after(to_photo)
+
+
+def _to_complex(points: NDArray[np.floating]) -> NDArray[np.complex128]:
+    points = np.asarray(points, dtype=np.float64)
+    return points[..., 0] + 1j * points[..., 1]

@@ -1,0 +1,95 @@
+"""Writing files so that a kill, a full disk or a second process never leaves half of one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mien.errors import OutputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what was written there replaces `path` at once at the end.
+
+    On an error the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        OutputError: the disk is full, or the place may not be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with saying_where(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def saying_where(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusal to write into an `OutputError` that names `path` and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "the disk is full; make room and run the same command again, it goes on where it stopped"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            remedy = "it may not be written; choose another place or change the permissions"
+        elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+            remedy = "a file is in the way; choose another place"
+        else:
+            raise
+        raise OutputError(f"{path}: {remedy}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON that people can read, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: str) -> bool:
+    """Take a folder for one piece of resumable work, or find that it is taken for another.
+
+    Args:
+        folder: made if missing; an empty one is taken.
+        marker: name of the JSON file that tells what the folder is for; may lie in a folder below.
+        parameters: what the work depends on; written to the marker.
+        remedy: what to do where the folder is for the same kind of work with other parameters.
+
+    Returns:
+        whether the work had been started there before, with the same parameters.
+
+    Raises:
+        OutputError: the folder holds other content, or the same kind of work with other parameters.
+    """
+    path = folder / marker
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise OutputError(f"{path}: damaged; remove {folder} and run the command again") from error
+        before, now = found.get("parameters", {}), json.loads(json.dumps(parameters))
+        if before == now:
+            return True
+        differing = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        raise OutputError(f"{folder}: made with other {', '.join(differing)}; {remedy}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: exists with other content; choose a new or an empty folder")
+    with saying_where(folder):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"parameters": parameters})
+    return False

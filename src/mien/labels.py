@@ -1,0 +1,165 @@
+"""The 50 classes: a dominant and a complementary emotion, each one of seven, or neutral.
+
+The label text of iCV-MEFED is `C_D`: the *complementary* emotion first, the dominant one second, both as
+numbers 1..7; neutral is `N_N`. The class index is `7 (C - 1) + D` for 1..49 and 0 for neutral. This is the
+only place that knows so.
+
+    >>> CompoundEmotion.parse("3_6").phrase
+    'disgustedly sad'
+    >>> CompoundEmotion.parse("3_6").index
+    20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mien.errors import LabelError
+
+CLASS_COUNT = 50
+EMOTION_COUNT = 7
+
+_ADJECTIVES = ("angry", "contemptuous", "disgusted", "fearful", "happy", "sad", "surprised")
+_ADVERBS = ("angrily", "contemptuously", "disgustedly", "fearfully", "happily", "sadly", "surprisedly")
+
+
+class Emotion(IntEnum):
+    """One of the seven emotions, with the number that iCV-MEFED gives it."""
+
+    ANGER = 1
+    CONTEMPT = 2
+    DISGUST = 3
+    FEAR = 4
+    HAPPINESS = 5
+    SADNESS = 6
+    SURPRISE = 7
+
+    @property
+    def noun(self) -> str:
+        """`'anger'`, `'contempt'`, ..."""
+        return self.name.lower()
+
+    @property
+    def adjective(self) -> str:
+        """`'angry'`, `'contemptuous'`, ..."""
+        return _ADJECTIVES[self - 1]
+
+    @property
+    def adverb(self) -> str:
+        """`'angrily'`, `'contemptuously'`, ..."""
+        return _ADVERBS[self - 1]
+
+
+@dataclass(frozen=True)
+class CompoundEmotion:
+    """One of the 50 classes: a complementary and a dominant emotion, or neither (neutral).
+
+    Build it from a text, an index or a pair; `str()` gives the text back.
+
+    Attributes:
+        complementary: the weaker emotion, or None for neutral.
+        dominant: the stronger emotion, or None for neutral.
+    """
+
+    complementary: Emotion | None
+    dominant: Emotion | None
+
+    def __post_init__(self) -> None:
+        if (self.complementary is None) != (self.dominant is None):
+            raise LabelError("a class has two emotions, or none (neutral); one alone was given")
+
+    @classmethod
+    def parse(cls, text: str) -> CompoundEmotion:
+        """Read a label text, `'C_D'` with C and D in 1..7, or `'N_N'`.
+
+        Raises:
+            LabelError: the text is no such label.
+        """
+        stripped = text.strip()
+        if stripped == "N_N":
+            return NEUTRAL
+        match stripped.split("_"):
+            case [complementary, dominant] if complementary in _DIGITS and dominant in _DIGITS:
+                return cls(Emotion(int(complementary)), Emotion(int(dominant)))
+        raise LabelError(
+            f"label {text!r} is not one of the 50 classes; "
+            "write it C_D with both numbers from 1 to 7 (complementary first), or N_N for neutral"
+        )
+
+    @classmethod
+    def from_index(cls, index: int) -> CompoundEmotion:
+        """The class with this index, 0..49.
+
+        Raises:
+            LabelError: the index is outside 0..49.
+        """
+        if not 0 <= index < CLASS_COUNT:
+            raise LabelError(f"class index {index} is outside 0..{CLASS_COUNT - 1}")
+        if index == 0:
+            return NEUTRAL
+        complementary, dominant = divmod(int(index) - 1, EMOTION_COUNT)
+        return cls(Emotion(complementary + 1), Emotion(dominant + 1))
+
+    @property
+    def index(self) -> int:
+        """The class index, 0..49: 0 for neutral, else 7 (C - 1) + D."""
+        if self.complementary is None or self.dominant is None:
+            return 0
+        return EMOTION_COUNT * (self.complementary - 1) + self.dominant
+
+    @property
+    def phrase(self) -> str:
+        """English for people: `'disgustedly sad'`, `'sad'` where both are the same, or `'neutral'`."""
+        if self.complementary is None or self.dominant is None:
+            return "neutral"
+        if self.complementary == self.dominant:
+            return self.dominant.adjective
+        return f"{self.complementary.adverb} {self.dominant.adjective}"
+
+    def __str__(self) -> str:
+        if self.complementary is None or self.dominant is None:
+            return "N_N"
+        return f"{int(self.complementary)}_{int(self.dominant)}"
+
+
+_DIGITS = tuple("1234567")
+NEUTRAL = CompoundEmotion(None, None)
+CLASSES: tuple[CompoundEmotion, ...] = tuple(CompoundEmotion.from_index(i) for i in range(CLASS_COUNT))
+"""All 50 classes; position is class index."""
+
+
+def texts_to_indices(texts: Iterable[str]) -> NDArray[np.int64]:
+    """Label texts to class indices, shape (n,) in 0..49.
+
+    Raises:
+        LabelError: one of the texts is no label.
+    """
+    return np.array([CompoundEmotion.parse(text).index for text in texts], dtype=np.int64)
+
+
+def indices_to_texts(indices: ArrayLike) -> list[str]:
+    """Class indices in 0..49, shape (n,), to label texts.
+
+    Raises:
+        LabelError: an index is outside 0..49.
+    """
+    return [str(CompoundEmotion.from_index(int(i))) for i in np.asarray(indices).reshape(-1)]
+
+
+def scores_to_matrix(scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Split scores of the 50 classes into the 7 x 7 picture and neutral.
+
+    Args:
+        scores: shape (..., 50), position is class index.
+
+    Returns:
+        matrix: shape (..., 7, 7), row complementary - 1, column dominant - 1.
+        neutral: shape (...).
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    return scores[..., 1:].reshape(*scores.shape[:-1], EMOTION_COUNT, EMOTION_COUNT), scores[..., 0]

@@ -1,0 +1,1 @@
+"""What scores the 50 classes: the network with its branches, losses, linear models, checkpoints."""

@@ -1,0 +1,134 @@
+"""A trained run on disk: a folder that holds all that is needed to score, and to know where it came from.
+
+    meta.json                what was trained, on what, with which choices, how well; written last
+    model.safetensors        the weights
+    population.safetensors   how faces differ and move, for references from few photos
+    model.onnx               the network for onnxruntime (networks only)
+    metrics.jsonl            a line for each validation (networks only)
+
+Nothing here is a pickle: a downloaded run cannot run code.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from mien.displacement import Population
+from mien.errors import CheckpointError, require
+from mien.files import replacing, write_json
+from mien.models.linear import LinearModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from mien.models.network import Network, NetworkConfig
+
+META_FILE = "meta.json"
+WEIGHTS_FILE = "model.safetensors"
+POPULATION_FILE = "population.safetensors"
+ONNX_FILE = "model.onnx"
+METRICS_FILE = "metrics.jsonl"
+FORMAT = 1
+
+
+def save_meta(run: Path, meta: dict[str, Any]) -> None:
+    """Write meta.json; do it last, it marks the run as whole."""
+    write_json(run / META_FILE, {"format": FORMAT, **meta})
+
+
+def load_meta(run: Path) -> dict[str, Any]:
+    """Read meta.json.
+
+    Raises:
+        CheckpointError: no run there, an unfinished, a damaged one, or one of a newer mien.
+    """
+    path = run / META_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{run}: no trained run (meta.json is missing); run: mien train PREPARED {run}")
+    try:
+        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
+    if meta.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: format {meta.get('format')} is not known; update mien, or train again")
+    return meta
+
+
+def save_network(run: Path, state: dict[str, Tensor]) -> None:
+    """Write a network's weights."""
+    torch_files = require("safetensors.torch", "train")
+    with replacing(run / WEIGHTS_FILE) as temporary:
+        torch_files.save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
+
+
+def load_network(run: Path, config: NetworkConfig) -> Network:
+    """Build a network, with the weights of a run, in evaluation mode.
+
+    Raises:
+        CheckpointError: damaged weights, or weights of another network.
+        MissingExtraError: torch is not installed.
+    """
+    torch_files = require("safetensors.torch", "train")
+    from mien.models.network import build_network
+
+    network = build_network(config)
+    path = run / WEIGHTS_FILE
+    try:
+        network.load_state_dict(torch_files.load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights of another network; train the run again") from error
+    return network.eval()
+
+
+def save_linear(run: Path, model: LinearModel) -> None:
+    """Write a linear model."""
+    _save_arrays(run / WEIGHTS_FILE, asdict(model))
+
+
+def load_linear(run: Path) -> LinearModel:
+    """Read a linear model.
+
+    Raises:
+        CheckpointError: damaged, or another kind of model.
+    """
+    return LinearModel(**_load_arrays(run / WEIGHTS_FILE, ("weights", "bias")))
+
+
+def save_population(run: Path, population: Population) -> None:
+    """Write how faces differ and move, as float32."""
+    _save_arrays(run / POPULATION_FILE, {k: v.astype(np.float32) for k, v in asdict(population).items()})
+
+
+def load_population(run: Path) -> Population:
+    """Read how faces differ and move.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    arrays = _load_arrays(run / POPULATION_FILE, ("mean", "between", "within", "rest"))
+    return Population(**{name: array.astype(np.float64) for name, array in arrays.items()})
+
+
+def _save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    with replacing(path) as temporary:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+
+
+def _load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    try:
+        arrays: dict[str, NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: missing or damaged ({error}); train the run again") from error
+    if set(arrays) != set(names):
+        raise CheckpointError(f"{path}: holds {', '.join(sorted(arrays))}, not {', '.join(names)}; train again")
+    return arrays

@@ -1,0 +1,73 @@
+"""Linear models on geometry: the paper's SVM, and shrinkage LDA, which does better on real faces.
+
+Fitting needs scikit-learn; a fitted model is two arrays and needs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import require
+from mien.labels import CLASS_COUNT
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """Scores = features @ weights + bias.
+
+    Attributes:
+        weights: shape (136, 50), float32.
+        bias: shape (50,), float32.
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 136) to (n, 50); classes that were not trained on score lowest of all."""
+        scores: NDArray[np.float32] = features @ self.weights + self.bias
+        return scores
+
+
+def fit_svm(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:
+    """Linear SVM, L2 hinge, one against all.
+
+    Args:
+        features: (n, 136): landmarks or displacement; brought to equal spread for fitting.
+        labels: (n,) class indices.
+    """
+    svm = require("sklearn.svm", "train")
+    return _fit(svm.LinearSVC(C=0.01, dual=False), features, labels)
+
+
+def fit_lda(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:
+    """Linear discriminant analysis with Ledoit-Wolf shrinkage; arguments as for `fit_svm`."""
+    analysis = require("sklearn.discriminant_analysis", "train")
+    return _fit(analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), features, labels)
+
+
+LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], LinearModel]] = {
+    "svm": fit_svm,
+    "lda": fit_lda,
+}
+
+
+def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:  # type: ignore[no-untyped-def]
+    wide = features.astype(np.float64)
+    mean, spread = wide.mean(axis=0), np.maximum(wide.std(axis=0), 1e-6)
+    classifier.fit((wide - mean) / spread, labels)
+    coefficients, intercepts = classifier.coef_, classifier.intercept_
+    if len(classifier.classes_) == 2:  # scikit-learn then keeps the second class only
+        coefficients, intercepts = (
+            np.vstack([-coefficients, coefficients]),
+            np.hstack([-intercepts, intercepts]),
+        )
+    weights = np.zeros((wide.shape[1], CLASS_COUNT))
+    bias = np.full(CLASS_COUNT, -1e6)  # a class without examples must never win
+    weights[:, classifier.classes_] = coefficients.T / spread[:, None]
+    bias[classifier.classes_] = intercepts - mean @ weights[:, classifier.classes_]
+    return LinearModel(weights.astype(np.float32), bias.astype(np.float32))

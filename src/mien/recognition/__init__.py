@@ -1,0 +1,5 @@
+"""Recognising photos: offline, without torch."""
+
+from mien.recognition.recognizer import Recognition, Recognizer
+
+__all__ = ["Recognition", "Recognizer"]

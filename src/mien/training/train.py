@@ -1,0 +1,112 @@
+"""Training a run: from a prepared set and a recipe to a folder that can score and predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.datasets.prepared import PreparedSet
+from mien.datasets.splits import refuse_leak
+from mien.displacement import Population
+from mien.errors import OutputError
+from mien.evaluation.metrics import top_accuracies
+from mien.evaluation.references import compare_references
+from mien.evaluation.scoring import linear_features, network_scores
+from mien.files import claim_folder
+from mien.models.checkpoint import (
+    META_FILE,
+    ONNX_FILE,
+    load_meta,
+    load_network,
+    save_linear,
+    save_meta,
+    save_population,
+)
+from mien.models.export import export_onnx
+from mien.models.linear import LINEAR_FITS, LinearModel
+from mien.training.loop import Progress, train_network
+from mien.training.recipe import Recipe
+
+_PLAN_FILE = "plan.json"
+
+
+def train(
+    prepared: PreparedSet,
+    run: Path,
+    recipe: Recipe,
+    *,
+    name: str = "",
+    resume: bool = False,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> dict[str, Any]:
+    """Train a recipe on the training subjects; choose by the validation subjects; leave the test ones alone.
+
+    A run that is there already, made of the same recipe and data, is left as it is.
+
+    Args:
+        prepared: the whole prepared set.
+        run: folder of the run; new, empty, or of the same training begun earlier.
+        name: of the recipe, for people.
+        resume: go on with an unfinished run; on an empty place simply start.
+        report: called after every step of a network.
+
+    Returns:
+        the content of meta.json.
+
+    Raises:
+        DataError: no labelled training or validation photos, or a subject on both sides.
+        OutputError: `run` holds something else, or an unfinished run and `resume` is not set.
+    """
+    refuse_leak(prepared.table, prepared.path)
+    training, validation = prepared.select("train"), prepared.select("validation")
+    parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
+    begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
+    if (run / META_FILE).is_file():
+        return load_meta(run)
+    if begun and not resume:
+        raise OutputError(f"{run}: holds an unfinished run; add --resume to go on with it, or remove it")
+
+    if recipe.method == "network":
+        best = train_network(training, validation, run, recipe, report)
+        network = load_network(run, recipe.network)
+        scores_of = partial(network_scores, network)
+        export_onnx(network, run / ONNX_FILE)
+    else:
+        model = LINEAR_FITS[recipe.method](linear_features(training, recipe.features), training.labels)
+        save_linear(run, model)
+        scores_of = partial(_linear_scores, model, recipe.features)
+        accuracies = top_accuracies(scores_of(validation), validation.labels)
+        best = {f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}
+
+    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
+    save_population(run, population)
+    meta = {
+        "name": name,
+        "method": recipe.method,
+        "recipe": recipe.as_dict(),
+        "data": {
+            "path": str(prepared.path),
+            "fingerprint": prepared.fingerprint,
+            "training": _count(training),
+            "validation": _count(validation),
+        },
+        "best": best,
+        "references": compare_references(validation, population, scores_of),
+        "versions": {package: version(package) for package in ("mien", "torch", "scikit-learn")},
+    }
+    save_meta(run, meta)
+    return load_meta(run)
+
+
+def _linear_scores(model: LinearModel, features: str, prepared: PreparedSet) -> NDArray[np.float32]:
+    return model.scores(linear_features(prepared, features))
+
+
+def _count(part: PreparedSet) -> dict[str, int]:
+    return {"photos": len(part), "subjects": len(set(part.subjects))}

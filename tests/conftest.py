@@ -1,0 +1,53 @@
+"""A small prepared set made without photos: random crops, and landmarks that move with the class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mien.datasets.prepared import SCHEMA, PreparedSet, crops_file
+from mien.files import write_json
+from mien.labels import CLASS_COUNT, indices_to_texts
+
+CROP_SIZE = 224
+
+
+@pytest.fixture(scope="session")
+def rest() -> np.ndarray:
+    """Landmarks of an average face, (68, 2), crop pixels: points on a circle will do."""
+    angle = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    return (112 + 70 * np.column_stack([np.cos(angle), np.sin(angle)])).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory, rest: np.ndarray) -> PreparedSet:
+    """Eight subjects x 50 classes; class shows in the landmarks and, faintly, in the crops."""
+    return PreparedSet.open(write_prepared(tmp_path_factory.mktemp("prepared"), rest))
+
+
+def write_prepared(folder: Path, rest: np.ndarray, subjects: int = 8) -> Path:
+    """Write such a set; the last two subjects validate and test."""
+    chance = np.random.default_rng(0)
+    moves = chance.normal(scale=3, size=(CLASS_COUNT, 68, 2))
+    rows, crops = [], []
+    for subject in range(subjects):
+        face = rest + chance.normal(scale=6, size=(68, 2))
+        split = {subjects - 2: "validation", subjects - 1: "test"}.get(subject, "train")
+        for index, text in enumerate(indices_to_texts(range(CLASS_COUNT))):
+            landmarks = face + moves[index] + chance.normal(scale=1.5, size=(68, 2))
+            crop = chance.integers(0, 40, size=(CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
+            crop[4 * index : 4 * index + 12] += 150
+            flat = landmarks.astype(np.float32).reshape(-1).tolist()
+            rows.append({
+                "path": f"{subject}/{index}.jpg", "subject": str(subject), "label": text, "split": split,
+                "status": "ok", "face_count": 1, "face_box": [0.0, 0.0, 200.0, 200.0], "face_score": 1.0,
+                "landmarks_photo": flat, "landmarks_crop": flat,
+            })  # fmt: skip
+            crops.append(crop)
+    pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(folder / "samples.parquet")
+    np.save(folder / crops_file(CROP_SIZE), np.stack(crops))
+    write_json(folder / "set.json", {"crop_size": CROP_SIZE})
+    return folder

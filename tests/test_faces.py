@@ -1,0 +1,107 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from skimage import data
+
+from mien.errors import FaceError
+from mien.faces import FaceExtractor
+from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
+from mien.faces.points68 import MIRROR, REGIONS, eye_distance, mirror
+
+coordinates = st.floats(-1e4, 1e4)
+points = st.tuples(coordinates, coordinates)
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> np.ndarray:
+    return data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def extractor() -> FaceExtractor:
+    return FaceExtractor()
+
+
+def test_mirroring_twice_changes_nothing() -> None:
+    np.testing.assert_array_equal(MIRROR[MIRROR], np.arange(68))
+    landmarks = np.random.default_rng(0).normal(size=(4, 68, 2)).astype(np.float32) * 50
+    np.testing.assert_allclose(mirror(mirror(landmarks, 224), 224), landmarks, atol=1e-4)
+
+
+def test_regions_cover_every_point_once() -> None:
+    covered = [i for region in REGIONS.values() for i in range(68)[region]]
+    assert covered == list(range(68))
+
+
+@given(points, points, points, points)
+def test_a_similarity_is_exact_at_its_two_points(s0: tuple, s1: tuple, t0: tuple, t1: tuple) -> None:
+    source, target = np.array([s0, s1]), np.array([t0, t1])
+    if np.linalg.norm(source[0] - source[1]) < 1:
+        return
+    moved = Similarity.from_two_points(source, target).apply(source)
+    np.testing.assert_allclose(moved, target, atol=1e-6)
+
+
+@given(points, points, points, st.floats(0.1, 10), st.floats(-3, 3))
+def test_inverse_and_composition_of_similarities(p: tuple, q: tuple, r: tuple, scale: float, turn: float) -> None:
+    first = Similarity(scale * np.exp(1j * turn), complex(*p))
+    second = Similarity(np.exp(-2j * turn) / scale, complex(*q))
+    point = np.array(r)
+    np.testing.assert_allclose(first.inverse().apply(first.apply(point)), point, atol=1e-6)
+    np.testing.assert_allclose(second.after(first).apply(point), second.apply(first.apply(point)), atol=1e-5)
+
+
+def test_a_similarity_keeps_angles_and_has_no_mirroring() -> None:
+    matrix = Similarity(2 - 1j, 5 + 3j).matrix[:, :2]
+    np.testing.assert_allclose(matrix.T @ matrix, 5 * np.eye(2))
+    assert np.linalg.det(matrix) > 0
+
+
+def test_anchors_are_where_the_paper_puts_them() -> None:
+    np.testing.assert_allclose(anchors(224), [[112, 224 * 20 / 55], [112, 224 * 38 / 55]])
+
+
+def test_a_face_is_found_and_its_anchors_aligned(astronaut: np.ndarray, extractor: FaceExtractor) -> None:
+    face = extractor.extract(astronaut)
+    assert face.face_count == 1
+    assert face.crop.shape == (224, 224, 3)
+    alignment = photo_to_crop(face.landmarks_photo)
+    np.testing.assert_allclose(alignment.apply(face.landmarks_photo[[27, 51]]), anchors(224), atol=1e-6)
+    np.testing.assert_allclose(face.landmarks_crop[[27, 51]], anchors(224), atol=4)
+
+
+@pytest.mark.parametrize(("scale", "turn"), [(0.6, 0.0), (2.5, 0.0), (1.0, 0.2)])
+def test_a_scaled_or_turned_photo_gives_the_same_face(
+    astronaut: np.ndarray, extractor: FaceExtractor, scale: float, turn: float
+) -> None:
+    size = int(512 * scale)
+    a = scale * np.exp(1j * turn)
+    about_centre = Similarity(a, (size / 2 - a * 256) * (1 + 1j))
+    moved = cv2.warpAffine(astronaut, about_centre.matrix, (size, size), flags=cv2.INTER_AREA)
+    before, after = extractor.extract(astronaut), extractor.extract(moved)
+    distance = np.linalg.norm(before.landmarks_crop - after.landmarks_crop, axis=1)[17:].mean()
+    assert distance < 0.03 * eye_distance(before.landmarks_crop)
+
+
+def test_a_large_photo_is_averaged_not_skipped_over() -> None:
+    stripes = np.zeros((2000, 2000, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255  # finer than a crop pixel: must come out grey
+    crop = warp(stripes, Similarity(0.1, 5 + 5j), 224)
+    assert np.ptp(crop[20:-20, 20:-20].astype(int)) < 30
+
+
+def test_averaging_keeps_places_exact() -> None:
+    image = np.zeros((1200, 1200, 3), dtype=np.uint8)
+    cv2.circle(image, (640, 480), 60, (255, 255, 255), -1)
+    alignment = Similarity(0.17 * np.exp(0.3j), 20 + 10j)
+    crop = warp(image, alignment, 224).astype(float)[..., 0]
+    rows, columns = np.indices(crop.shape)
+    centre = np.array([(crop * columns).sum(), (crop * rows).sum()]) / crop.sum()
+    np.testing.assert_allclose(centre, alignment.apply(np.array([640, 480])), atol=0.05)
+
+
+def test_a_photo_without_a_face_is_refused(extractor: FaceExtractor) -> None:
+    with pytest.raises(FaceError, match="no face"):
+        extractor.extract(data.coffee()[:200, :300])

@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mien.errors import LabelError
+from mien.labels import (
+    CLASSES,
+    CompoundEmotion,
+    Emotion,
+    indices_to_texts,
+    scores_to_matrix,
+    texts_to_indices,
+)
+
+
+def test_index_text_and_class_are_one_to_one() -> None:
+    assert [emotion.index for emotion in CLASSES] == list(range(50))
+    assert len(set(indices_to_texts(range(50)))) == 50
+    np.testing.assert_array_equal(texts_to_indices(indices_to_texts(np.arange(50))), np.arange(50))
+
+
+def test_complementary_comes_first_as_in_the_paper() -> None:
+    emotion = CompoundEmotion.parse("3_6")
+    assert emotion.index == 20
+    assert (emotion.complementary, emotion.dominant) == (Emotion.DISGUST, Emotion.SADNESS)
+    assert emotion.phrase == "disgustedly sad"
+
+
+def test_a_plain_emotion_and_neutral_have_one_word() -> None:
+    assert CompoundEmotion.parse("5_5").phrase == "happy"
+    assert CompoundEmotion.parse("N_N").phrase == "neutral"
+
+
+@given(st.text())
+def test_any_other_text_is_refused(text: str) -> None:
+    if text.strip() not in indices_to_texts(range(50)):
+        with pytest.raises(LabelError, match="50 classes"):
+            CompoundEmotion.parse(text)
+
+
+@pytest.mark.parametrize("index", [-1, 50])
+def test_an_index_outside_is_refused(index: int) -> None:
+    with pytest.raises(LabelError, match="outside"):
+        CompoundEmotion.from_index(index)
+
+
+def test_matrix_has_complementary_rows_and_dominant_columns() -> None:
+    scores = np.zeros((3, 50))
+    scores[:, 20] = 1
+    matrix, neutral = scores_to_matrix(scores)
+    assert matrix.shape == (3, 7, 7)
+    assert np.all(matrix[:, Emotion.DISGUST - 1, Emotion.SADNESS - 1] == 1)
+    assert matrix.sum() == 3
+    assert not neutral.any()
