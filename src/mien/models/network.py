@@ -23,6 +23,7 @@ class NetworkConfig:
         geometric: whether the displacement takes part; False is the single visual branch.
         head: `fc7` (published configuration: hidden layer, PReLU, dropout) or `direct` (the paper's text).
         dropout: share of hidden features that are dropped in training (`fc7` only).
+        head_fill: how the head's weights start: `published` (narrow normal, biases 0.1) or `torch` (its default).
         scale_displacement: give all coordinates equal spread; the paper feeds raw pixels.
     """
 
@@ -30,6 +31,7 @@ class NetworkConfig:
     geometric: bool = True
     head: Literal["fc7", "direct"] = "fc7"
     dropout: float = 0.8
+    head_fill: Literal["published", "torch"] = "published"
     scale_displacement: bool = False
 
 
@@ -79,19 +81,24 @@ def build_network(config: NetworkConfig) -> Network:
         raise ValueError("a network needs at least one branch")
     features = (FEATURE_COUNT if visual else 0) + (DISPLACEMENT_SIZE if geometric else 0)
     head = fc7_head(features, config.dropout) if config.head == "fc7" else direct_head(features)
+    if config.head_fill == "published":
+        _fill_head(head)
     return Network(visual, geometric, head)
 
 
-def fc7_head(features: int, dropout: float) -> nn.Module:
+def fc7_head(features: int, dropout: float) -> nn.Sequential:
     """The published head: features -> 256, PReLU, dropout, 256 -> 50."""
-    hidden, last = nn.Linear(features, 256), nn.Linear(256, CLASS_COUNT)
-    fill_as_published(hidden, std=0.005)
-    fill_as_published(last, std=0.01)
-    return nn.Sequential(hidden, nn.PReLU(256), nn.Dropout(dropout), last)
+    return nn.Sequential(nn.Linear(features, 256), nn.PReLU(256), nn.Dropout(dropout), nn.Linear(256, CLASS_COUNT))
 
 
-def direct_head(features: int) -> nn.Module:
+def direct_head(features: int) -> nn.Sequential:
     """The head of the paper's text: one layer, features -> 50."""
-    last = nn.Linear(features, CLASS_COUNT)
+    return nn.Sequential(nn.Linear(features, CLASS_COUNT))
+
+
+def _fill_head(head: nn.Sequential) -> None:
+    """Hidden layers from N(0, 0.005), the last from N(0, 0.01), as published."""
+    *hidden, last = [layer for layer in head if isinstance(layer, nn.Linear)]
+    for layer in hidden:
+        fill_as_published(layer, std=0.005)
     fill_as_published(last, std=0.01)
-    return last

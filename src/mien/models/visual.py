@@ -90,7 +90,8 @@ def compact() -> VisualBranch:
         nn.BatchNorm2d(64),
         nn.ReLU(),
         nn.Flatten(),
-        nn.Linear(64 * 7 * 7, FEATURE_COUNT),
+        nn.Linear(64 * 7 * 7, FEATURE_COUNT, bias=False),
+        nn.BatchNorm1d(FEATURE_COUNT),  # without it the branch alone never leaves the start
     )
     return VisualBranch(_HalvedAndCentred(), layers, crop_size=224)
 

@@ -138,7 +138,9 @@ def _neutral(
             vertices += np.float32(weight) * offsets
     for value, (positive, negative) in zip(_local_changes(assets, chance), assets.shapes, strict=True):
         vertices += np.float32(abs(value)) * (positive if value > 0 else negative)
-    return vertices
+    places = landmark_places(assets)  # tall or short, all faces sit at the height of the template's
+    sitting: NDArray[np.float32] = vertices + (assets.vertices[places] - vertices[places]).mean(axis=0)
+    return sitting
 
 
 def _local_changes(assets: HeadAssets, chance: np.random.Generator) -> NDArray[np.float64]:

@@ -99,11 +99,15 @@ def _read_assets(data: Path) -> HeadAssets:
     macro = {name: target(path) for name, path in _macro_files(targets / "macrodetails")}
     shapes = {name: np.stack([target(p) for p in pair]) for name, pair in _shape_files(targets)}
     shapes = {name: pair for name, pair in shapes.items() if np.abs(pair).max() > 1e-4}
+    triangles = triangles.reshape(-1, 3)
+    template = vertices[kept]
+    # MakeHuman's placeholders sit behind the upper lip, where no tooth would ever show.
+    template[np.unique(triangles[np.repeat(part, 2) == PARTS.index("teeth")])] += (0, -0.06, 0.03)
     units = sorted((data / "faceunits01/targets/faceunits").glob("*.target"))
     return HeadAssets(
-        vertices=vertices[kept].astype(np.float32),
+        vertices=template.astype(np.float32),
         number=kept.astype(np.int32),
-        triangles=triangles.reshape(-1, 3).astype(np.int32),
+        triangles=triangles.astype(np.int32),
         part=np.repeat(part, 2),
         macro_names=np.array(list(macro)),
         macro=np.stack(list(macro.values())),

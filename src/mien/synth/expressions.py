@@ -44,7 +44,7 @@ def draw_actions(
     resting: NDArray[np.floating],
     chance: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """The facial actions of one photo, (52,), 0 to about 1.2.
+    """The facial actions of one photo, (52,), 0 to 1.6.
 
     Args:
         emotion: the class to show.
@@ -57,8 +57,8 @@ def draw_actions(
         if emotion.dominant == emotion.complementary:
             wanted = _recipe(emotion.dominant, chance.uniform(0.7, 1.1), chance)
         else:
-            stronger = _recipe(emotion.dominant, chance.uniform(0.6, 0.95), chance)
-            weaker = _recipe(emotion.complementary, chance.uniform(0.35, 0.65), chance)
+            stronger = _recipe(emotion.dominant, chance.uniform(0.6, 1.0), chance)
+            weaker = _recipe(emotion.complementary, chance.uniform(0.5, 0.85), chance)
             wanted = _joined(stronger, weaker)
     values = np.zeros(len(names))
     for action, strength in wanted.items():
@@ -66,7 +66,7 @@ def draw_actions(
             values[i] += strength * np.exp(chance.normal(0, 0.08))
     values = values * gain + resting * chance.uniform(0.5, 1.5, len(names))
     _stray(values, names, chance)
-    return np.clip(values, 0, 1.2).astype(np.float32)
+    return np.clip(values, 0, 1.6).astype(np.float32)
 
 
 @cache

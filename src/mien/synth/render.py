@@ -15,7 +15,7 @@ from mien.synth.anatomy import Subject, ear_vertices, landmark_places, triangles
 from mien.synth.assets import PARTS, HeadAssets
 from mien.synth.skin import Skin, SkinMap
 
-_COLOURS = {"mouth": (0.27, 0.10, 0.09), "teeth": (0.80, 0.77, 0.70), "tongue": (0.55, 0.27, 0.25)}
+_COLOURS = {"mouth": (0.27, 0.10, 0.09), "teeth": (0.95, 0.92, 0.86), "tongue": (0.55, 0.27, 0.25)}
 _OVERSAMPLING = 1.5
 """Pixels drawn along each side for one of the photo."""
 _NECK = (5.9, 6.5)
@@ -217,7 +217,8 @@ class Studio:
         rows, columns = np.array(self._skin.scalp.shape) - 1
         u = (self._map.coordinates[:, 0] * columns).astype(int)
         v = ((1 - self._map.coordinates[:, 1]) * rows).astype(int)
-        lift = self._skin.scalp[v, u] * thickness + self._skin.clothes[v, u] * 0.05
+        hair = cv2.GaussianBlur(self._skin.scalp, (0, 0), 10) * self._skin.scalp  # thin at the hairline
+        lift = hair[v, u] * thickness + self._skin.clothes[v, u] * 0.05
         on_skin = np.zeros(len(lift), dtype=bool)
         on_skin[np.unique(self._triangles["skin"])] = True
         lift[~on_skin | ear_vertices(self._assets)] = 0

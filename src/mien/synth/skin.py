@@ -96,7 +96,7 @@ class SkinMap:
     @cached_property
     def wrinkles(self) -> NDArray[np.float32]:
         """How deep each of the wrinkles is where, (10, height, width), 0..1."""
-        return np.stack([self.lines(lines, 2, 1.8) for lines in self._wrinkle_lines().values()])
+        return np.stack([self.lines(lines, 2, 2.4) for lines in self._wrinkle_lines().values()])
 
     def _wrinkle_lines(self) -> dict[str, list[NDArray[np.floating]]]:
         p = self.points
@@ -186,7 +186,7 @@ class Skin:
 
     def _paint(
         self, shared: SkinMap, subject: Subject, tone: NDArray[np.float32], chance: np.random.Generator
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.float64]:
         p, eye = shared.points, shared.points[39][0] - shared.points[36][0]
         texture = np.broadcast_to(tone, (HEIGHT, WIDTH, 3)).astype(np.float32)
         blotches = _noise(chance, 24, 1.0) * 0.6 + _noise(chance, 6, 1.0) * 0.5
@@ -208,7 +208,7 @@ class Skin:
         _paint_brows(texture, shared, subject, self.hair_colour, chance)
         strands = 1 + 0.25 * _noise(chance, 1.0, 6.0)[..., None]
         hair = self.scalp[..., None]
-        painted: NDArray[np.float32] = texture * (1 - hair) + self.hair_colour * strands * hair
+        painted: NDArray[np.float64] = texture * (1 - hair) + self.hair_colour * strands * hair
         return painted
 
     @staticmethod
@@ -269,7 +269,7 @@ def _scalp(shared: SkinMap, subject: Subject, chance: np.random.Generator) -> ND
     bald = subject.female < 0.5 and chance.random() < 0.1 + 0.3 * np.clip((subject.age - 30) / 40, 0, 1)
     side = np.abs(shared.azimuth)
     forehead = 8.08 + chance.normal(0, 0.06) + (0.28 if bald else 0.06 * np.clip((subject.age - 40) / 40, 0, 1))
-    line = np.interp(side, [0, 0.5, 0.85, 1.05, 1.3, 1.5, 1.9], [0, -0.03, -0.22, -0.6, -0.95, -0.9, -1.5])
+    line = np.interp(side, [0, 0.5, 0.8, 0.95, 1.1, 1.9], [0, -0.03, -0.16, -0.5, -1.05, -1.6])
     edge = shared.level - (forehead + line) + 0.025 * _noise(chance, 2, 4.0) + 0.03 * _noise(chance, 40, 1.0)
     return np.clip(edge / 0.1 + 0.5, 0, 1).astype(np.float32)
 
@@ -287,7 +287,7 @@ def _paint_brows(
     arch = chance.normal(0, 0.05) * eye
     mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     for points, outward in ((shared.points[17:22][::-1], -1), (shared.points[22:27], 1)):
-        line = _smooth(points + np.array([[0, 2], [0, -arch], [0, -arch], [0, -arch / 2], [0, 0]]), 120)[8:]
+        line = _smooth(points + np.array([[0, 3], [0, 2 - arch], [0, 2 - arch], [0, 4 - arch / 2], [0, 8]]), 120)[8:]
         for i, place in enumerate(np.repeat(line, 3, axis=0)):
             along = i / (3 * len(line))
             half = thickness * (0.8 if along < 0.15 else 1.0 - 0.75 * max(0.0, along - 0.45)) / 2
