@@ -11,6 +11,9 @@ import pytest
 from mien.datasets.prepared import SCHEMA, PreparedSet, crops_file
 from mien.files import write_json
 from mien.labels import CLASS_COUNT, indices_to_texts
+from mien.synth.assets import HeadAssets, load_head_assets
+from mien.training.recipe import load_recipe
+from mien.training.train import train
 
 CROP_SIZE = 224
 
@@ -26,6 +29,21 @@ def rest() -> np.ndarray:
 def prepared(tmp_path_factory: pytest.TempPathFactory, rest: np.ndarray) -> PreparedSet:
     """Eight subjects x 50 classes; class shows in the landmarks and, faintly, in the crops."""
     return PreparedSet.open(write_prepared(tmp_path_factory.mktemp("prepared"), rest))
+
+
+@pytest.fixture(scope="session")
+def trained(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the small fused network, hardly trained: enough to ask it."""
+    settings = ("training.iterations=2", "training.validate_every=2", "training.batch_size=8")
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train(prepared, run, load_recipe("quick", settings))
+    return run
+
+
+@pytest.fixture(scope="session")
+def assets() -> HeadAssets:
+    """The 3-D head; reading it takes two seconds."""
+    return load_head_assets()
 
 
 def write_prepared(folder: Path, rest: np.ndarray, subjects: int = 8) -> Path:

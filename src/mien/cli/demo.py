@@ -47,7 +47,7 @@ def demo(
 
 
 def _make_and_prepare(faces: Path, prepared: Path) -> None:
-    from mien.datasets.prepare import prepare
+    from mien.datasets import prepare
     from mien.datasets.sources import read_source
     from mien.synth.generate import generate
 

@@ -51,7 +51,7 @@ def evaluate(
 
 def print_results(results: Sequence[Result]) -> None:
     """One table, a row a method."""
-    heads = ["method", "top-1", "top-2", "top-3", "top-4", "top-5", "misclassified %", "95% of top-1"]
+    heads = ["method", "top-1", "top-2", "top-3", "top-4", "top-5", "error %", "95% of top-1"]
     rows = [
         [
             result.name,

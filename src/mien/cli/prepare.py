@@ -31,7 +31,7 @@ def prepare(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all processors]")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    from mien.datasets.prepare import prepare as prepare_set
+    from mien.datasets import prepare as prepare_set
     from mien.datasets.sources import read_source
 
     manifest = read_source(source)

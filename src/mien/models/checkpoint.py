@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from mien.displacement import Population
 from mien.errors import CheckpointError, require
@@ -66,7 +66,7 @@ def save_network(run: Path, state: dict[str, Tensor]) -> None:
     """Write a network's weights."""
     torch_files = require("safetensors.torch", "train")
     with replacing(run / WEIGHTS_FILE) as temporary:
-        torch_files.save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
+        temporary.write_bytes(torch_files.save({name: tensor.contiguous() for name, tensor in state.items()}))
 
 
 def load_network(run: Path, config: NetworkConfig) -> Network:
@@ -121,7 +121,7 @@ def load_population(run: Path) -> Population:
 
 def _save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     with replacing(path) as temporary:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+        temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def _load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:

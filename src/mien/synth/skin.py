@@ -116,7 +116,7 @@ class SkinMap:
                 for d in (-eye * 0.12, eye * 0.1, eye * 0.3)
             ],
             "chin": [
-                np.array([p[57] + [-eye * 0.55, eye * 0.55], p[57] + [0, eye * 0.4], p[57] + [eye * 0.55, eye * 0.55]])
+                p[57] + np.array([[-eye * 0.55, eye * 0.55], [0, eye * 0.4], [eye * 0.55, eye * 0.55]])
             ],
         }  # fmt: skip
         for side, sign, outer, wing, corner, under in (

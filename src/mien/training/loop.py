@@ -7,6 +7,7 @@ run that was killed goes on exactly as if it had not been.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +17,16 @@ from typing import Any
 import lightning_fabric
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from mien.datasets.prepared import PreparedSet
+from mien.displacement import Population, ReferenceKind
 from mien.errors import CheckpointError, MienError
 from mien.evaluation.metrics import top_accuracies
+from mien.evaluation.references import displacement_against
 from mien.evaluation.scoring import network_scores
 from mien.files import replacing
 from mien.models.checkpoint import METRICS_FILE, save_network
@@ -57,6 +61,7 @@ class Progress:
 def train_network(
     training: PreparedSet,
     validation: PreparedSet,
+    population: Population,
     run: Path,
     recipe: Recipe,
     report: Callable[[Progress], None],
@@ -65,6 +70,7 @@ def train_network(
 
     Args:
         training, validation: labelled photos of disjoint subjects.
+        population: learnt from the training subjects.
         run: folder of the run.
         report: called after every step.
 
@@ -75,6 +81,7 @@ def train_network(
         DivergedError: the loss is no number any more; names the step.
     """
     config = recipe.training
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells its precision every time
     fabric = lightning_fabric.Fabric(devices=1, precision=_precision(config.precision))
     torch.manual_seed(config.seed)
     network = build_network(recipe.network)
@@ -88,13 +95,14 @@ def train_network(
     start, best = _resume(run, network, optimiser)
     newest: dict[str, float] | None = None
     labels = torch.from_numpy(training.labels)
-    displacement = torch.from_numpy(training.displacement)
+    displacement = torch.from_numpy(_displacements(training, population, config.references))
     for step in range(start, config.iterations):
         chance = torch.Generator().manual_seed(_step_seed(config.seed, step))
         torch.manual_seed(_step_seed(config.seed, step) + 1)  # dropout
         batch = _batch_indices(len(training), config.batch_size, config.seed, step)
         crops = torch.from_numpy(training.crops[training.rows[batch]]).to(fabric.device)
-        moved = displacement[batch].to(fabric.device)
+        choice = torch.randint(len(displacement), (len(batch),), generator=chance)
+        moved = displacement[choice, batch].to(fabric.device)
         if config.augment:
             crops, moved = augment(crops, moved, chance)
 
@@ -131,6 +139,12 @@ def validate(
     accuracies = top_accuracies(scores, prepared.labels)
     loss = loss_of(torch.from_numpy(scores), torch.from_numpy(prepared.labels)).item()
     return {"loss": loss, **{f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}}
+
+
+def _displacements(training: PreparedSet, population: Population, references: str) -> NDArray[np.float32]:
+    """The training displacement against each kind of reference that takes part, (kinds, n, 136)."""
+    kinds: tuple[ReferenceKind, ...] = ("mean", "neutral", "estimated") if references == "mixed" else ("mean",)
+    return np.stack([displacement_against(kind, training, population) for kind in kinds])
 
 
 def _precision(wanted: str) -> str:
@@ -186,11 +200,8 @@ def _save_resume(
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
     with replacing(run / RESUME_FILE) as temporary:
-        save_file(
-            {name: tensor.contiguous() for name, tensor in tensors.items()},
-            temporary,
-            metadata={"progress": json.dumps({"step": step, "best": best})},
-        )
+        progress = {"progress": json.dumps({"step": step, "best": best})}
+        temporary.write_bytes(save({n: t.contiguous() for n, t in tensors.items()}, metadata=progress))
 
 
 def _resume(run: Path, network: Network, optimiser: torch.optim.Optimizer) -> tuple[int, dict[str, float] | None]:

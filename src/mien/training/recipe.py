@@ -30,6 +30,8 @@ class TrainingConfig:
         iterations: how many batches.
         validate_every: iterations between looks at the validation subjects.
         augment: mirror (landmarks too), shift and relight the crops at random.
+        references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: each photo by lot from the
+            mean, from a neutral photo, or from an estimate, so that the network knows all three.
         precision: `auto` takes bfloat16 where the processor has it, else float32.
         seed: of weights, batches, dropout and augmentation.
     """
@@ -46,6 +48,7 @@ class TrainingConfig:
     iterations: int = 100_000
     validate_every: int = 100
     augment: bool = False
+    references: Literal["mean", "mixed"] = "mean"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seed: int = 0
 

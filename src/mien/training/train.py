@@ -72,8 +72,10 @@ def train(
     if begun and not resume:
         raise OutputError(f"{run}: holds an unfinished run; add --resume to go on with it, or remove it")
 
+    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
+    save_population(run, population)
     if recipe.method == "network":
-        best = train_network(training, validation, run, recipe, report)
+        best = train_network(training, validation, population, run, recipe, report)
         network = load_network(run, recipe.network)
         scores_of = partial(network_scores, network)
         export_onnx(network, run / ONNX_FILE)
@@ -84,8 +86,6 @@ def train(
         accuracies = top_accuracies(scores_of(validation), validation.labels)
         best = {f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}
 
-    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
-    save_population(run, population)
     meta = {
         "name": name,
         "method": recipe.method,

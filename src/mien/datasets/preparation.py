@@ -32,7 +32,6 @@ from mien.faces.alignment import CROP_SIZE
 from mien.files import claim_folder, replacing, saying_where, write_json
 from mien.images import read_rgb
 
-SHARD_SIZE = 128
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 1
 
@@ -63,6 +62,7 @@ def prepare(
     test: float = 0.1,
     seed: int = 0,
     workers: int = 1,
+    shard_size: int = 128,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Prepare a set of photos.
@@ -76,21 +76,24 @@ def prepare(
         validation, test: shares of the subjects that the manifest assigns to no split.
         seed: of the lot that assigns them.
         workers: processes.
+        shard_size: photos that a kill may cost.
         progress: called with (photos done, photos in all).
 
     Raises:
         DataError: a subject on both sides of the split, or too few subjects for one.
         OutputError: `out` holds something else, or cannot be written.
     """
+    photos = _fingerprint(manifest)
     manifest = Manifest(manifest.root, split_by_subject(manifest.table, validation, test, seed), manifest.layout)
     refuse_leak(manifest.table, manifest.root)
     parameters = {
         "format": _FORMAT,
         "source": str(manifest.root.resolve()),
         "layout": manifest.layout,
-        "photos": _fingerprint(manifest),
+        "photos": photos,
         "crop_size": crop_size,
         "split": {"validation": validation, "test": test, "seed": seed},
+        "shard_size": shard_size,
     }
     remedy = "prepare into another folder, or remove this one"
     if (out / SET_FILE).is_file():
@@ -102,8 +105,8 @@ def prepare(
     with saying_where(out):
         _lay_out_crops(out / crops_file(crop_size), manifest.table.height, crop_size)
     shards = [
-        _Shard(out, number, manifest.root, start, manifest.table.slice(start, SHARD_SIZE), crop_size)
-        for number, start in enumerate(range(0, manifest.table.height, SHARD_SIZE))
+        _Shard(out, number, manifest.root, start, manifest.table.slice(start, shard_size), crop_size)
+        for number, start in enumerate(range(0, manifest.table.height, shard_size))
     ]
     missing = [shard for shard in shards if not shard.rows_path.is_file()]
     done = manifest.table.height - sum(shard.table.height for shard in missing)

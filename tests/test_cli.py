@@ -1,0 +1,158 @@
+"""The command line as people meet it: in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from mien.datasets import PreparedSet
+
+
+def _mien(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mien", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def astronaut(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("photo") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    return path
+
+
+def _loaded_by(code: str) -> str:
+    command = [sys.executable, "-X", "importtime", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr
+
+
+def test_importing_mien_loads_nothing_heavy() -> None:
+    loaded = _loaded_by("import mien")
+    assert "mien.labels" in loaded
+    for heavy in ("torch", "matplotlib", "cv2", "onnxruntime", "polars"):
+        assert f" {heavy}\n" not in loaded
+
+
+def test_help_of_the_command_line_loads_nothing_heavy() -> None:
+    loaded = _loaded_by("import mien.cli")
+    for heavy in ("torch", "matplotlib", "cv2", "onnxruntime", "polars", "vtkmodules"):
+        assert f" {heavy}\n" not in loaded
+
+
+@pytest.mark.parametrize("command", ["predict", "synth", "prepare", "train", "evaluate", "demo"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    shown = _mien(command, "--help")
+    assert shown.returncode == 0
+    assert f"mien {command}" in " ".join(shown.stdout.split())
+    assert "Example" in shown.stdout
+
+
+def test_predict_answers_in_json_for_every_photo_bad_ones_too(astronaut: Path, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.jpg").write_text("no picture")
+    answer = _mien("predict", astronaut, tmp_path / "words.jpg", "--run", trained, "--json")
+    assert answer.returncode == 2
+    good, bad = json.loads(answer.stdout)
+    assert good["photo"] == str(astronaut)
+    assert 0 < good["probability"] <= 1
+    assert "not an image" in bad["error"]
+    assert answer.stderr.count("\n") == 1
+
+
+def test_predict_draws_a_picture_and_compares_with_a_neutral_photo(
+    astronaut: Path, trained: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "out.png"
+    answer = _mien("predict", astronaut, "--run", trained, "--neutral", astronaut, "--picture", picture)
+    assert answer.returncode == 0, answer.stderr
+    assert "reference: neutral" in answer.stdout
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 1000
+
+
+def _bad_photo(folder: Path, kind: str) -> Path:
+    path = folder / f"{kind}.png"
+    if kind == "empty":
+        path.touch()
+    elif kind == "words":
+        path.write_text("no picture")
+    elif kind == "truncated":
+        Image.fromarray(data.astronaut()).save(path)
+        path.write_bytes(path.read_bytes()[:20000])
+    elif kind == "faceless":
+        Image.new("RGB", (300, 300), "grey").save(path)
+    elif kind == "two-faces":
+        Image.fromarray(np.hstack([data.astronaut()] * 2)).save(path)
+    elif kind == "thin":
+        Image.new("RGB", (1, 20000)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["empty", "words", "truncated", "faceless", "two-faces", "thin", "missing"])
+def test_a_bad_photo_is_one_line_that_names_it_and_exit_code_2(tmp_path: Path, trained: Path, kind: str) -> None:
+    path = _bad_photo(tmp_path, kind)
+    before = sorted(tmp_path.iterdir())
+    answer = _mien("predict", path, "--run", trained, "--picture", tmp_path / "out.png")
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr.count("\n") == 1
+    assert answer.stderr.startswith(f"mien: {path}: ")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def _bad_source(folder: Path, kind: str) -> Path:
+    source = folder / "source"
+    source.mkdir()
+    if kind == "label":
+        Image.new("RGB", (50, 50)).save(source / "Sample_001_001.jpg")
+        (source / "labels.txt").write_text("Sample_001_001.jpg\t8_1\n")
+    elif kind == "column":
+        (source / "photos.csv").write_text("path,label\na.jpg,1_1\n")
+        return source / "photos.csv"
+    elif kind == "missing":
+        return folder / "nowhere"
+    return source
+
+
+@pytest.mark.parametrize("kind", ["empty", "label", "column", "missing"])
+def test_a_bad_source_is_one_line_and_leaves_nothing_behind(tmp_path: Path, kind: str) -> None:
+    answer = _mien("prepare", _bad_source(tmp_path, kind), tmp_path / "out")
+    assert answer.returncode == 2
+    lines = [line for line in answer.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"mien: {tmp_path}")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["prepare", "synth", "train"])
+def test_an_output_folder_with_other_content_is_left_as_it_is(
+    tmp_path: Path, command: str, astronaut: Path, prepared: PreparedSet
+) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    words: dict[str, list[str | Path]] = {
+        "prepare": [astronaut.parent, tmp_path, "--validation", "0", "--test", "0"],
+        "synth": [tmp_path, "--subjects", "1"],
+        "train": [prepared.path, tmp_path, "--recipe", "svm"],
+    }
+    answer = _mien(command, *words[command])
+    assert answer.returncode == 2
+    assert "exists with other content; choose a new or an empty folder" in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
+    answer = _mien("--debug", "prepare", tmp_path / "nowhere", tmp_path / "out")
+    assert "Traceback" in answer.stderr
+
+
+def test_train_and_evaluate_from_the_command_line(prepared: PreparedSet, tmp_path: Path) -> None:
+    trained = _mien("train", prepared.path, tmp_path / "svm", "--recipe", "svm", "--json")
+    assert json.loads(trained.stdout)["method"] == "svm"
+    judged = _mien("evaluate", prepared.path, tmp_path / "svm", "--json", "--report", tmp_path / "report.html")
+    result = json.loads(judged.stdout)[0]
+    assert result["name"] == "svm"
+    assert result["top"][0] > 0.9
+    assert (tmp_path / "report.html").stat().st_size > 50_000

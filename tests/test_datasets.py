@@ -1,0 +1,202 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from skimage import data
+
+from mien.datasets import PreparedSet, prepare
+from mien.datasets.icv_mefed import photo_name, read_labels, write_labels
+from mien.datasets.manifest import Manifest
+from mien.datasets.sources import read_source
+from mien.datasets.splits import refuse_leak, split_by_subject
+from mien.errors import DataError, OutputError
+
+
+def _photo(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (40, 40)).save(path)
+
+
+def _rows(manifest: Manifest) -> list[tuple[str, str, str | None]]:
+    return list(manifest.table.select("path", "subject", "label").iter_rows())
+
+
+@pytest.fixture
+def icv(tmp_path: Path) -> Path:
+    """A few photos laid out as iCV-MEFED's, with its irregular lines: spaces, CRLF, suffix in another case."""
+    for name in ("Sample_003_001.JPG", "Sample_003_002.JPG", "Sample_011_251.jpg"):
+        _photo(tmp_path / name)
+    (tmp_path / "training.txt").write_bytes(b"Sample_003_001.jpg\t1_1\r\nSample_011_251.jpg  \tN_N\r\n")
+    return tmp_path
+
+
+def test_icv_mefed_is_recognised_and_unlabelled_photos_are_kept(icv: Path) -> None:
+    manifest = read_source(icv)
+    assert manifest.layout == "icv-mefed"
+    assert _rows(manifest) == [
+        ("Sample_003_001.JPG", "003", "1_1"),
+        ("Sample_003_002.JPG", "003", None),
+        ("Sample_011_251.jpg", "011", "N_N"),
+    ]
+
+
+def test_written_labels_are_read_back(tmp_path: Path) -> None:
+    labels = {photo_name(3, 1): "1_1", photo_name(104, 250): "N_N"}
+    write_labels(tmp_path / "labels.txt", labels)
+    assert read_labels(tmp_path / "labels.txt") == {name.lower(): text for name, text in labels.items()}
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("Sample_003_002.JPG\t8_1", "line 3: label '8_1' is not one of the 50 classes"),
+        ("Sample_003_002.JPG", "line 3: .* is not 'Sample_SSS_III.jpg<TAB>C_D'"),
+        ("Sample_003_009.JPG\t1_2", "name photos that are not in"),
+        ("Sample_003_001.JPG\t1_2", "another label further up"),
+    ],
+)
+def test_a_wrong_label_line_is_refused_by_number(icv: Path, line: str, complaint: str) -> None:
+    with (icv / "training.txt").open("a") as file:
+        file.write(line)
+    with pytest.raises(DataError, match=complaint):
+        read_source(icv)
+
+
+def test_folders_name_subject_and_label_in_any_order(tmp_path: Path) -> None:
+    for name in ("ann/3_6/a.jpg", "5_5/bob/b.jpg", "cid/c.jpg", "d.jpg"):
+        _photo(tmp_path / name)
+    assert _rows(read_source(tmp_path)) == [
+        ("5_5/bob/b.jpg", "bob", "5_5"),
+        ("ann/3_6/a.jpg", "ann", "3_6"),
+        ("cid/c.jpg", "cid", None),
+        ("d.jpg", "d", None),
+    ]
+
+
+def test_a_table_with_a_missing_column_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").write_text("path,label\na.jpg,1_1\n")
+    with pytest.raises(DataError, match="column 'subject' is missing"):
+        read_source(tmp_path / "photos.csv")
+
+
+def test_a_photo_listed_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").write_text("path,subject\na.jpg,1\na.jpg,2\n")
+    with pytest.raises(DataError, match="listed twice"):
+        read_source(tmp_path / "photos.csv")
+
+
+def _table(subjects: int) -> pl.DataFrame:
+    names = [str(i // 3) for i in range(3 * subjects)]
+    return pl.DataFrame({"subject": names, "split": pl.Series([None] * len(names), dtype=pl.String)})
+
+
+@pytest.mark.parametrize("subjects", [3, 10, 92])
+def test_no_subject_is_on_two_sides_and_every_side_has_one(subjects: int) -> None:
+    table = split_by_subject(_table(subjects), 0.1, 0.1, seed=0)
+    refuse_leak(table, Path("set"))
+    assert set(table["split"]) == {"train", "validation", "test"}
+    assert table.equals(split_by_subject(_table(subjects), 0.1, 0.1, seed=0))
+
+
+def test_a_leaking_subject_is_named() -> None:
+    table = pl.DataFrame({"subject": ["ann", "ann"], "split": ["train", "test"]})
+    with pytest.raises(DataError, match="subject ann is in test and train"):
+        refuse_leak(table, Path("set"))
+
+
+def test_too_few_subjects_are_refused() -> None:
+    with pytest.raises(DataError, match="cannot be split"):
+        split_by_subject(_table(2), 0.1, 0.1, seed=0)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six photos of one real face under three names, and four files that are no use."""
+    folder = tmp_path_factory.mktemp("faces")
+    astronaut = Image.fromarray(data.astronaut())
+    for i, name in enumerate(("ann", "bob", "cid")):
+        for angle in (0, 4):
+            path = folder / name / f"{i}-{angle}.png"
+            path.parent.mkdir(exist_ok=True)
+            astronaut.rotate(angle).save(path)
+    (folder / "ann" / "empty.jpg").touch()
+    (folder / "bob" / "words.jpg").write_text("no picture")
+    Image.fromarray(data.coffee()[:200, :300]).save(folder / "cid" / "coffee.png")
+    Image.new("RGB", (1, 20000)).save(folder / "cid" / "thin.png")
+    return folder
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def _prepare(faces: Path, out: Path, workers: int = 1) -> None:
+    prepare(read_source(faces), out, validation=0.3, test=0.3, workers=workers, shard_size=3)
+
+
+def test_bad_photos_are_recorded_with_their_reason_and_do_not_stop_the_rest(faces: Path, tmp_path: Path) -> None:
+    summary = prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3)
+    assert summary.statuses == {"no face": 1, "ok": 6, "unreadable": 3}
+    reasons = dict(summary.problems)
+    assert "0 bytes" in reasons["ann/empty.jpg"]
+    assert "not an image" in reasons["bob/words.jpg"]
+    assert "no face" in reasons["cid/coffee.png"]
+    assert "1 x 20000" in reasons["cid/thin.png"]
+    opened = PreparedSet.open(tmp_path / "set")
+    assert len(opened) == 6
+    assert opened.crops.shape == (10, 224, 224, 3)
+    assert opened.crops[opened.rows].mean() > 20
+    assert sorted(p.name for p in (tmp_path / "set").iterdir()) == ["crops-224.npy", "samples.parquet", "set.json"]
+
+
+def test_a_second_run_does_nothing_and_other_content_is_refused(faces: Path, tmp_path: Path) -> None:
+    _prepare(faces, tmp_path / "set")
+    before = _bytes(tmp_path / "set")
+    assert prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3, shard_size=3).up_to_date
+    assert _bytes(tmp_path / "set") == before
+    with pytest.raises(OutputError, match="made with other split"):
+        prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3, shard_size=3, seed=1)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
+    with pytest.raises(OutputError, match="exists with other content"):
+        _prepare(faces, tmp_path / "other")
+    assert _bytes(tmp_path / "other") == {"letter.txt": b"dear"}
+
+
+@pytest.mark.parametrize("lost", ["shard", "crops", "summary"])
+def test_an_interrupted_run_ends_with_the_same_bytes(faces: Path, tmp_path: Path, lost: str) -> None:
+    _prepare(faces, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done >= {"shard": 6, "crops": 3, "summary": total}[lost]:
+            raise Killed
+
+    with pytest.raises(Killed):
+        prepare(read_source(faces), tmp_path / "cut", validation=0.3, test=0.3, shard_size=3, progress=stop)
+    with pytest.raises(DataError, match="did not finish"):
+        PreparedSet.open(tmp_path / "cut")
+    _prepare(faces, tmp_path / "cut")
+    assert _bytes(tmp_path / "cut") == _bytes(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_workers_change_nothing(faces: Path, tmp_path: Path) -> None:
+    _prepare(faces, tmp_path / "one")
+    _prepare(faces, tmp_path / "two", workers=2)
+    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+
+
+def test_unlabelled_photos_count_towards_the_mean(prepared: PreparedSet) -> None:
+    part = prepared.select("train")
+    assert len(part) == 300
+    np.testing.assert_allclose(part.displacement[:50].mean(axis=0), 0, atol=1e-3)
+
+
+def test_a_part_without_photos_is_refused(prepared: PreparedSet) -> None:
+    with pytest.raises(DataError, match="no labelled photos in the part nonsense"):
+        prepared.select("nonsense")

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mien.displacement import Population, Reference, displacement, displacement_by_subject
+
+
+def _faces(people: int = 60, photos: int = 20, seed: int = 0) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """Landmarks of people who differ by 6 pixels and move by 2; the first photo of each is neutral."""
+    chance = np.random.default_rng(seed)
+    mean = chance.normal(112, 40, (68, 2))
+    rest = chance.normal(0, 1, (68, 2))
+    persons = mean + chance.normal(0, 6, (people, 1, 68, 2))
+    moves = chance.normal(0, 2, (people, photos, 68, 2))
+    moves[:, 0] = rest
+    neutral = np.zeros((people, photos), dtype=bool)
+    neutral[:, 0] = True
+    names = [str(p) for p in range(people) for _ in range(photos)]
+    return (persons + moves).reshape(-1, 68, 2), names, neutral.reshape(-1)
+
+
+@given(st.integers(1, 6), st.integers(1, 8))
+@settings(max_examples=20, deadline=None)
+def test_displacement_of_each_subject_sums_to_zero(people: int, photos: int) -> None:
+    landmarks, names, _ = _faces(people, photos)
+    moved = displacement_by_subject(landmarks, names)
+    assert moved.shape == (people * photos, 136)
+    for name in set(names):
+        np.testing.assert_allclose(moved[np.array(names) == name].mean(axis=0), 0, atol=1e-4)
+
+
+def test_displacement_does_not_see_who_it_is() -> None:
+    landmarks, names, _ = _faces()
+    shifted = landmarks + np.repeat(np.random.default_rng(1).normal(0, 30, (60, 68, 2)), 20, axis=0)
+    np.testing.assert_allclose(
+        displacement_by_subject(landmarks, names), displacement_by_subject(shifted, names), atol=1e-3
+    )
+
+
+def test_order_is_x1_y1_to_x68_y68() -> None:
+    reference = Reference(np.zeros((68, 2), dtype=np.float32), "mean", 1)
+    points = np.arange(136, dtype=np.float32).reshape(68, 2)
+    np.testing.assert_array_equal(displacement(points, reference), np.arange(136))
+
+
+def test_the_estimate_is_better_than_the_average_face_and_grows_better_with_photos() -> None:
+    landmarks, names, neutral = _faces()
+    population = Population.fit(landmarks, names, neutral)
+    others, _, _ = _faces(seed=0)
+    persons = others.reshape(60, 20, 68, 2)
+    truth = persons.mean(axis=1)
+
+    def error(count: int) -> float:
+        found = [population.estimate(photos[1 : 1 + count]).landmarks for photos in persons]
+        return float(np.abs(np.stack(found) - truth).mean())
+
+    average = float(np.abs(population.mean.reshape(68, 2) - truth).mean())
+    assert error(12) < error(3) < error(1) < average
+
+
+def test_a_neutral_photo_gives_nearly_the_mean() -> None:
+    landmarks, names, neutral = _faces()
+    population = Population.fit(landmarks, names, neutral)
+    reference = population.from_neutral(landmarks[0])
+    assert reference.kind == "neutral"
+    np.testing.assert_allclose(reference.landmarks, landmarks[:20].mean(axis=0), atol=2.5)
+
+
+def test_a_mean_reference_counts_its_photos() -> None:
+    landmarks, _, _ = _faces()
+    reference = Reference.from_mean(landmarks[:20])
+    assert (reference.kind, reference.photo_count) == ("mean", 20)
+    assert reference.landmarks == pytest.approx(landmarks[:20].mean(axis=0), abs=1e-3)

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from mien.datasets import PreparedSet
+from mien.displacement import Population
+from mien.evaluation.calibration import fit_temperature, probabilities
+from mien.evaluation.metrics import (
+    confusion,
+    confusion_of_complementary,
+    confusion_of_dominant,
+    interval_by_subject,
+    misclassification,
+    top_accuracies,
+)
+from mien.evaluation.references import displacement_against
+from mien.labels import CompoundEmotion
+
+
+def test_accuracies_rise_with_k_and_agree_with_sorting() -> None:
+    chance = np.random.default_rng(0)
+    scores, labels = chance.normal(size=(400, 50)), chance.integers(50, size=400)
+    expected = [
+        np.mean([label in row.argsort()[::-1][:k] for row, label in zip(scores, labels, strict=True)])
+        for k in range(1, 6)
+    ]
+    np.testing.assert_allclose(top_accuracies(scores, labels), expected)
+    assert misclassification(scores, labels) == pytest.approx(100 * (1 - expected[0]))
+
+
+def test_equal_scores_are_no_success() -> None:
+    assert top_accuracies(np.zeros((10, 50)), np.arange(10))[4] == 0
+
+
+def test_confusions_add_up() -> None:
+    labels = np.array([CompoundEmotion.parse(text).index for text in ("3_6", "3_6", "N_N", "5_5")])
+    predicted = np.array([CompoundEmotion.parse(text).index for text in ("3_6", "1_6", "5_5", "N_N")])
+    counts = confusion(labels, predicted)
+    assert counts.sum() == 4
+    dominant, complementary = confusion_of_dominant(counts), confusion_of_complementary(counts)
+    assert dominant[5, 5] == 2
+    assert complementary[2, 2] == 1
+    assert complementary[2, 0] == 1
+    assert dominant.sum() == complementary.sum() == 2
+
+
+def test_temperature_finds_how_sharp_scores_are() -> None:
+    chance = np.random.default_rng(0)
+    scores = chance.normal(size=(4000, 50)) * 2
+    shares = probabilities(scores, 1.0)
+    labels = np.array([chance.choice(50, p=row) for row in shares])
+    assert fit_temperature(scores * 3, labels) == pytest.approx(3, rel=0.15)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+
+
+def test_an_interval_over_few_subjects_is_wide() -> None:
+    correct = np.repeat([True, False], 100)
+    alike = interval_by_subject(correct, ["a"] * 100 + ["b"] * 100)
+    apart = interval_by_subject(correct, [str(i) for i in range(200)])
+    assert alike[1] - alike[0] > 0.9
+    assert 0.4 < apart[0] < 0.5 < apart[1] < 0.6
+
+
+def test_references_differ_only_by_a_constant_of_the_subject(prepared: PreparedSet) -> None:
+    training, test = prepared.select("train"), prepared.select("test")
+    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
+    mean = displacement_against("mean", test, population)
+    neutral = displacement_against("neutral", test, population)
+    np.testing.assert_allclose(np.ptp(mean - neutral, axis=0), 0, atol=1e-3)
+    assert np.abs(displacement_against("estimated", test, population) - mean).mean() > 0.1

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mien.datasets.sources import read_source
+from mien.errors import OutputError
+from mien.faces import FaceExtractor
+from mien.faces.points68 import INNER, MIRROR, eye_distance
+from mien.images import read_rgb
+from mien.labels import CLASSES
+from mien.synth.anatomy import draw_subject, landmark_places
+from mien.synth.assets import HeadAssets
+from mien.synth.generate import generate
+
+HEIGHT = 216
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One person, one photo in each class."""
+    out = tmp_path_factory.mktemp("made") / "faces"
+    generate(out, subjects=1, samples=1, seed=3, height=432)
+    return out
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_a_set_lies_as_icv_mefed_does_with_all_classes(made: Path) -> None:
+    manifest = read_source(made)
+    assert manifest.layout == "icv-mefed"
+    assert sorted(manifest.table["label"]) == sorted(str(emotion) for emotion in CLASSES)
+    assert read_rgb(made / manifest.table["path"][0]).shape == (432, 648, 3)
+
+
+def test_true_points_lie_in_the_picture_and_where_the_predictor_sees_them(made: Path) -> None:
+    truth = pl.read_parquet(made / "truth.parquet")
+    landmarks = truth["landmarks"].to_numpy().reshape(-1, 68, 2)
+    assert landmarks.min() > 0
+    assert landmarks[..., 0].max() < 648
+    assert landmarks[..., 1].max() < 432
+    extractor = FaceExtractor()
+    errors = []
+    for path, points in zip(truth["path"][:12], landmarks[:12], strict=True):
+        seen = extractor.extract(read_rgb(made / path)).landmarks_photo
+        errors.append(np.linalg.norm(seen - points, axis=1)[INNER].mean() / eye_distance(points))
+    assert np.mean(errors) < 0.05
+
+
+def test_landmark_vertices_are_mirror_images(assets: HeadAssets) -> None:
+    points = assets.vertices[landmark_places(assets)]
+    np.testing.assert_allclose(points[MIRROR] * [-1, 1, 1], points, atol=0.02)
+
+
+def test_a_person_follows_from_the_seed_and_no_two_are_alike(assets: HeadAssets) -> None:
+    ann, again, bob = (draw_subject(assets, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(ann.neutral, again.neutral)
+    assert np.abs(ann.neutral - bob.neutral).max() > 0.02
+    assert 18 <= ann.age <= 80
+
+
+def test_an_expression_is_linear_in_its_actions(assets: HeadAssets) -> None:
+    person = draw_subject(assets, np.random.default_rng(1))
+    one, other = np.random.default_rng(0).uniform(0, 0.5, (2, 52)).astype(np.float32)
+    moves = person.shape(one) + person.shape(other) - person.neutral
+    np.testing.assert_allclose(person.shape(one + other), moves, atol=1e-5)
+
+
+def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_path: Path) -> None:
+    before = _bytes(made)
+    assert generate(made, subjects=1, samples=1, seed=3, height=432).up_to_date
+    assert _bytes(made) == before
+    with pytest.raises(OutputError, match="made with other seed"):
+        generate(made, subjects=1, samples=1, seed=4, height=432)
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(OutputError, match="exists with other content"):
+        generate(tmp_path, subjects=1, samples=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+@pytest.mark.slow
+def test_neither_workers_nor_a_kill_change_a_byte(tmp_path: Path) -> None:
+    generate(tmp_path / "one", subjects=3, samples=1, seed=5, height=HEIGHT)
+    generate(tmp_path / "two", subjects=3, samples=1, seed=5, height=HEIGHT, workers=2)
+    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+
+    class Killed(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 50:
+            raise Killed
+
+    with pytest.raises(Killed):
+        generate(tmp_path / "cut", subjects=3, samples=1, seed=5, height=HEIGHT, progress=stop)
+    generate(tmp_path / "cut", subjects=3, samples=1, seed=5, height=HEIGHT)
+    assert _bytes(tmp_path / "cut") == _bytes(tmp_path / "one")
