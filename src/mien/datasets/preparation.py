@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import polars as pl
 
@@ -31,6 +28,7 @@ from mien.faces import FaceExtractor
 from mien.faces.alignment import CROP_SIZE
 from mien.files import claim_folder, replacing, saying_where, write_json
 from mien.images import read_rgb
+from mien.workers import run_in_processes
 
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 1
@@ -83,14 +81,14 @@ def prepare(
         DataError: a subject on both sides of the split, or too few subjects for one.
         OutputError: `out` holds something else, or cannot be written.
     """
-    photos = _fingerprint(manifest)
+    listed = _fingerprint(manifest)
     manifest = Manifest(manifest.root, split_by_subject(manifest.table, validation, test, seed), manifest.layout)
     refuse_leak(manifest.table, manifest.root)
     parameters = {
         "format": _FORMAT,
         "source": str(manifest.root.resolve()),
         "layout": manifest.layout,
-        "photos": photos,
+        "photos": listed,
         "crop_size": crop_size,
         "split": {"validation": validation, "test": test, "seed": seed},
         "shard_size": shard_size,
@@ -112,7 +110,7 @@ def prepare(
     done = manifest.table.height - sum(shard.table.height for shard in missing)
     report = progress or (lambda done, total: None)
     report(done, manifest.table.height)
-    for photos in _run(missing, workers):
+    for photos in run_in_processes(_prepare_shard, missing, workers):
         done += photos
         report(done, manifest.table.height)
 
@@ -145,23 +143,6 @@ class _Shard:
     @property
     def rows_path(self) -> Path:
         return self.out / WORK_FOLDER / f"{self.number:06d}.parquet"
-
-
-def _run(shards: list[_Shard], workers: int) -> Iterator[int]:
-    """Do the shards; yield the number of photos of each as it is done."""
-    workers = min(workers, len(shards))
-    if workers <= 1:
-        yield from map(_prepare_shard, shards)
-        return
-    # Not forked: the parent may hold threads (polars, OpenCV) whose locks a fork would copy.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        try:
-            for future in as_completed([pool.submit(_prepare_shard, shard) for shard in shards]):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 _extractors: dict[int, FaceExtractor] = {}

@@ -10,6 +10,9 @@ from mien.faces.detection import FaceBox, FaceDetector
 from mien.faces.landmarks import LandmarkPredictor, Landmarks
 from mien.images import RGBImage
 
+_BYSTANDER = 0.25
+"""Share of the largest face's area from which another one counts."""
+
 
 @dataclass(frozen=True, eq=False)
 class Face:
@@ -17,7 +20,7 @@ class Face:
 
     Attributes:
         box: where the detector saw it, in photo pixels.
-        face_count: how many faces the photo shows; this is the largest.
+        face_count: how many faces of comparable size the photo shows; this is the largest.
         landmarks_photo: shape (68, 2), float32, photo pixels.
         crop: shape (size, size, 3), uint8, RGB: the aligned face.
         landmarks_crop: shape (68, 2), float32, crop pixels, found anew on the crop.
@@ -59,4 +62,5 @@ class FaceExtractor:
         alignment = photo_to_crop(landmarks_photo, self.crop_size)
         crop = warp(image, alignment, self.crop_size)
         landmarks_crop = self._predictor.predict_aligned(crop)
-        return Face(box, len(boxes), landmarks_photo, crop, landmarks_crop)
+        count = sum(other.area >= box.area * _BYSTANDER for other in boxes)
+        return Face(box, count, landmarks_photo, crop, landmarks_crop)

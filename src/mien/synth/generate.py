@@ -11,12 +11,10 @@ so the bytes depend neither on the number of workers nor on where an earlier run
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -33,12 +31,12 @@ from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, load_head_assets
 from mien.synth.expressions import draw_actions
 from mien.synth.render import Studio
+from mien.workers import run_in_processes
 
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"
 _SHARDS = "truth"
 _FORMAT = 1
-_REPORT_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def generate(
     done = total - len(missing) * plan.photos_of_subject
     report = progress or (lambda done, total: None)
     report(done, total)
-    for _ in _run(plan, missing, workers):
+    for _ in run_in_processes(partial(_make_subject, plan), missing, workers):
         done += plan.photos_of_subject
         report(done, total)
 
@@ -119,28 +117,6 @@ class _Plan:
     def shard(self, subject: int) -> Path:
         """The truth of one subject; there when all of its photos are."""
         return self.out / _SHARDS / f"{subject:06d}.parquet"
-
-
-def _run(plan: _Plan, subjects: list[int], workers: int) -> Iterator[int]:
-    """Make the subjects; yield each as it is done, in order."""
-    workers = min(workers, len(subjects))
-    if workers <= 1:
-        for subject in subjects:
-            yield _make_subject(plan, subject)
-        return
-    context = multiprocessing.get_context("spawn")  # neither OpenGL nor polars survives a fork
-    with ProcessPoolExecutor(workers, context, initializer=_one_thread_each) as pool:
-        try:
-            yield from pool.map(_make_subject, [plan] * len(subjects), subjects)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _one_thread_each() -> None:
-    """Workers share the processors; threads within them only get in each other's way."""
-    os.environ["LP_NUM_THREADS"] = "1"  # Mesa's software renderer
-    cv2.setNumThreads(1)
 
 
 _studios: dict[int, tuple[HeadAssets, Studio]] = {}
