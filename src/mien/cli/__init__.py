@@ -31,6 +31,7 @@ def _options(
 
 
 _state = {"debug": False}
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -42,8 +43,7 @@ def main() -> None:
             raise
         print(f"mien: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("mien: stopped; long work goes on where it was when the same command is run again", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
+    except SystemExit as stopped:
+        if stopped.code == _INTERRUPTED:
+            print("mien: stopped; the same command goes on where it was", file=sys.stderr)
+        raise

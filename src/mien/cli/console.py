@@ -35,7 +35,10 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A bar with count, rate and time left; gives a function (done, total, note='') to call."""
+    """A bar with count, rate and time left; gives a function (done, total, note='') to call.
+
+    It appears with the first call, so that a refusal comes alone.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -45,18 +48,19 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),
     )
-    with Progress(*columns, console=stderr) as bars:
-        task = bars.add_task(title, total=None, note="")
-        begun = False
+    bars = Progress(*columns, console=stderr)
 
-        def show(done: int, total: int, note: str = "") -> None:
-            nonlocal begun
-            if not begun:  # what was done before this start is no part of the rate
-                bars.reset(task, total=total, completed=done)
-                begun = True
-            bars.update(task, completed=done, total=total, note=note)
+    def show(done: int, total: int, note: str = "") -> None:
+        if not bars.tasks:  # what was done before this start is no part of the rate
+            bars.add_task(title, total=total, completed=done, note="")
+            bars.start()
+        bars.update(bars.task_ids[0], completed=done, total=total, note=note)
 
+    try:
         yield show
+    finally:
+        if bars.tasks:
+            bars.stop()
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -25,7 +25,14 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same bytes.")] = 0,
     height: Annotated[int, typer.Option(min=216, max=3456, help="Of a photo in pixels; width is 3/2 of it.")] = 432,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all processors]")] = None,
+    contact_sheet: Annotated[
+        Path | None, typer.Option(help="Draw eight people in all 50 classes into this PNG.")
+    ] = None,
 ) -> None:
+    from PIL import Image
+
+    from mien.files import replacing
+    from mien.synth.contact_sheet import draw_contact_sheet
     from mien.synth.generate import generate
 
     with progress_bar("making faces", "photos") as show:
@@ -38,4 +45,7 @@ def synth(
             workers=workers or processor_count(),
             progress=show,
         )
+    if contact_sheet is not None:
+        with replacing(contact_sheet) as temporary:
+            Image.fromarray(draw_contact_sheet(out)).save(temporary, format="PNG")
     stdout.print(f"{summary.photos} photos of {subjects} people in {out}, labels in {out}/labels.txt")

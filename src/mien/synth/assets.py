@@ -36,6 +36,8 @@ _GROUPS = {
     "helper-r-eyelashes-1": "lashes",
     "helper-r-eyelashes-2": "lashes",
 }
+_UPPER_TEETH, _LOWER_TEETH = (15060, 15127), (14992, 15059)
+"""First and last vertex of each in MakeHuman's base mesh."""
 _SHAPE_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "cheek", "mouth", "chin", "ears", "neck")
 SEXES = ("female", "male")
 AGES = ("young", "old")
@@ -102,7 +104,8 @@ def _read_assets(data: Path) -> HeadAssets:
     triangles = triangles.reshape(-1, 3)
     template = vertices[kept]
     # MakeHuman's placeholders sit behind the upper lip, where no tooth would ever show.
-    template[np.unique(triangles[np.repeat(part, 2) == PARTS.index("teeth")])] += (0, -0.06, 0.03)
+    template[(kept >= _UPPER_TEETH[0]) & (kept <= _UPPER_TEETH[1])] += (0, -0.06, 0.03)
+    template[(kept >= _LOWER_TEETH[0]) & (kept <= _LOWER_TEETH[1])] += (0, -0.05, -0.05)
     units = sorted((data / "faceunits01/targets/faceunits").glob("*.target"))
     return HeadAssets(
         vertices=template.astype(np.float32),

@@ -55,7 +55,7 @@ def draw_actions(
     wanted: Actions = {}
     if emotion.dominant is not None and emotion.complementary is not None:
         if emotion.dominant == emotion.complementary:
-            wanted = _recipe(emotion.dominant, chance.uniform(0.7, 1.1), chance)
+            wanted = _recipe(emotion.dominant, chance.uniform(0.5, 1.1), chance)
         else:
             stronger = _recipe(emotion.dominant, chance.uniform(0.6, 1.0), chance)
             weaker = _recipe(emotion.complementary, chance.uniform(0.5, 0.85), chance)
