@@ -89,7 +89,8 @@ def test_a_photo_listed_twice_is_refused(tmp_path: Path) -> None:
 
 def _table(subjects: int) -> pl.DataFrame:
     names = [str(i // 3) for i in range(3 * subjects)]
-    return pl.DataFrame({"subject": names, "split": pl.Series([None] * len(names), dtype=pl.String)})
+    undecided = pl.Series([None] * len(names), dtype=pl.String)
+    return pl.DataFrame({"subject": names, "label": ["5_5"] * len(names), "split": undecided})
 
 
 @pytest.mark.parametrize("subjects", [3, 10, 92])
@@ -109,6 +110,13 @@ def test_a_leaking_subject_is_named() -> None:
 def test_too_few_subjects_are_refused() -> None:
     with pytest.raises(DataError, match="cannot be split"):
         split_by_subject(_table(2), 0.1, 0.1, seed=0)
+
+
+def test_subjects_without_a_label_are_on_no_side() -> None:
+    table = _table(4).with_columns(label=pl.when(pl.col("subject") == "0").then(None).otherwise("5_5"))
+    split = split_by_subject(table, 0.2, 0.2, seed=0)
+    assert split.filter(pl.col("subject") == "0")["split"].null_count() == 3
+    assert split.filter(pl.col("subject") != "0")["split"].null_count() == 0
 
 
 @pytest.fixture(scope="module")

@@ -16,27 +16,29 @@ from mien.errors import DataError
 def split_by_subject(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.DataFrame:
     """Assign every subject, whole, to train, validation or test, by lot.
 
-    Subjects that already have a split in the table keep it.
+    Subjects that already have a split in the table keep it. Subjects without a label get none: there is nothing
+    to train or judge on.
 
     Args:
-        table: with columns `subject` and `split`.
+        table: with columns `subject`, `label` and `split`.
         validation, test: shares of the undecided subjects, 0..1; each gets at least one subject if above 0.
         seed: of the lot.
 
     Returns:
-        the table with `split` filled.
+        the table with `split` filled for every subject that has a label.
 
     Raises:
         DataError: fewer subjects than parts, or shares that leave nothing to train on.
     """
-    undecided = table.filter(pl.col("split").is_null())["subject"].unique().sort().to_list()
+    has_label = pl.col("label").is_not_null().any().over("subject")
+    undecided = table.filter(pl.col("split").is_null() & has_label)["subject"].unique().sort().to_list()
     if not undecided:
         return table
     counts = [max(1, round(share * len(undecided))) if share > 0 else 0 for share in (validation, test)]
     if sum(counts) >= len(undecided):
         raise DataError(
             f"{len(undecided)} subjects cannot be split with {validation:.0%} for validation and {test:.0%} for "
-            "test and some left to train on; lower the shares or add subjects"
+            "test and some left to train on; lower the shares (--validation, --test) or add subjects"
         )
     order = np.random.default_rng(seed).permutation(len(undecided))
     parts = ["validation"] * counts[0] + ["test"] * counts[1]

@@ -1,0 +1,1 @@
+"""Judging: metrics, calibration, figures, reports, and the comparison of the paper."""

@@ -13,7 +13,10 @@ from mien.errors import require
 from mien.images import RGBImage
 from mien.synth.anatomy import Subject, ear_vertices, landmark_places, triangles_of, vertex_normals
 from mien.synth.assets import PARTS, HeadAssets
-from mien.synth.skin import Skin, SkinMap
+from mien.synth.camera import develop, draw_background
+from mien.synth.eyes import eye_coordinates, paint_eye
+from mien.synth.skin import Skin
+from mien.synth.texture import SkinMap
 
 _COLOURS = {"mouth": (0.27, 0.10, 0.09), "teeth": (0.95, 0.92, 0.86), "tongue": (0.55, 0.27, 0.25)}
 _OVERSAMPLING = 1.5
@@ -64,7 +67,7 @@ class Studio:
         self._skin = Skin(self._map, subject)
         self._growth = self._grow_hair(subject)
         eyes = np.random.default_rng(subject.seed + 1)
-        self._set_texture("eyes", _iris(subject, eyes))
+        self._set_texture("eyes", paint_eye(subject, eyes))
         lashes = self._actors["lashes"].GetProperty()
         lashes.SetOpacity(0.35 + 0.45 * subject.female)
 
@@ -78,7 +81,7 @@ class Studio:
         self._set_lights(chance)
         project = self._set_camera(vertices, chance)
         picture, alpha = self._render()
-        image = _develop(picture, alpha, _background(self.size, chance), chance)
+        image = develop(picture, alpha, draw_background(self.size, chance), chance)
         return Photo(image, project(vertices[self._places]), turn.astype(np.float32))
 
     def _open(self) -> None:
@@ -124,7 +127,7 @@ class Studio:
         look.SetAmbient(0.32)
         look.SetDiffuse(0.78)
         if part in ("skin", "eyes"):
-            coordinates = self._map.coordinates if part == "skin" else _eye_coordinates(self._assets)
+            coordinates = self._map.coordinates if part == "skin" else eye_coordinates(self._assets)
             mesh.GetPointData().SetTCoords(self._to_vtk.numpy_to_vtk(coordinates, deep=1))
             self._textures[part] = texture = vtk.vtkTexture()
             texture.InterpolateOn()
@@ -237,74 +240,3 @@ def _turned(vertices: NDArray[np.float32], turn: NDArray[np.float64]) -> NDArray
     share = np.clip((vertices[:, 1:2] - _NECK[0]) / (_NECK[1] - _NECK[0]), 0, 1)
     share = share * share * (3 - 2 * share)
     return vertices + share * (turned - vertices)
-
-
-def _eye_coordinates(assets: HeadAssets) -> NDArray[np.float32]:
-    """Texture coordinates that look straight at each eye from in front, (n, 2)."""
-    coordinates = np.zeros((len(assets.vertices), 2), dtype=np.float32)
-    used = np.unique(triangles_of(assets, "eyes"))
-    for sign in (-1, 1):
-        one = used[assets.vertices[used, 0] * sign > 0]
-        points = assets.vertices[one]
-        centre = (points.min(axis=0) + points.max(axis=0)) / 2
-        diameter = np.ptp(points, axis=0).max()
-        coordinates[one] = (points[:, :2] - centre[:2]) / diameter + 0.5
-    return coordinates
-
-
-_IRISES = ((62, 38, 22), (84, 54, 30), (110, 78, 42), (86, 104, 82), (88, 116, 140), (60, 42, 30))
-
-
-def _iris(subject: Subject, chance: np.random.Generator, size: int = 256) -> RGBImage:
-    """The eyeball from in front: white with veins, shaded towards the lids; iris with a dark rim; pupil."""
-    light = subject.ancestry[2] ** 2
-    shares = np.array([1.0, 1.0, 0.5, 0.5 * light, 0.7 * light, 1.0])
-    colour = np.array(_IRISES[chance.choice(len(_IRISES), p=shares / shares.sum())], dtype=np.float32)
-    rows, columns = (np.indices((size, size), dtype=np.float32) - size / 2) / size
-    radius = np.hypot(rows, columns)
-    angle = np.arctan2(rows, columns)
-    white = np.array([226, 219, 212], dtype=np.float32) * chance.uniform(0.9, 1.0)
-    shade = (1 - 1.1 * np.clip(np.abs(columns) - 0.12, 0, 1) - 0.5 * np.clip(-rows - 0.02, 0, 1))[..., None]
-    picture = white * shade
-    fibres = 1 + 0.18 * np.sin(angle * 41 + 7 * np.sin(angle * 5)) * np.clip(radius / 0.2, 0, 1)
-    iris = colour * (fibres * (0.75 + 1.6 * radius / 0.22 * (radius < 0.17)))[..., None]
-    rim, pupil = 0.205, chance.uniform(0.07, 0.095)
-    inside = np.clip((rim - radius) / 0.02, 0, 1)[..., None]
-    dark = np.clip((pupil - radius) / 0.012, 0, 1)[..., None]
-    edge = np.exp(-(((radius - rim) / 0.025) ** 2))[..., None]
-    picture = picture * (1 - inside) + iris * inside
-    picture = picture * (1 - 0.55 * edge) * (1 - dark) + 8 * dark
-    return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-def _background(size: tuple[int, int], chance: np.random.Generator) -> NDArray[np.float32]:
-    """A wall with a gradient, or blurred clutter, (height, width, 3), 0..255."""
-    width, height = size
-    colour = np.clip(chance.uniform(70, 225) + chance.normal(0, 7, 3), 0, 255)
-    coarse = np.ones((3, 4, 3), dtype=np.float32) * colour + chance.normal(0, 7, (3, 4, 1))
-    wall = cv2.resize(coarse.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-    if chance.random() < 0.25:
-        for _ in range(chance.integers(3, 10)):
-            corner = chance.integers(0, [width, height])
-            extent = chance.integers(height // 12, height // 2, 2)
-            tint = np.clip(colour + chance.normal(0, 40) + chance.normal(0, 10, 3), 0, 255).tolist()
-            cv2.rectangle(wall, corner.tolist(), (corner + extent).tolist(), tint, -1)
-        wall = cv2.blur(wall, (int(height / chance.uniform(10, 30)) | 1,) * 2)
-    return wall
-
-
-def _develop(
-    picture: NDArray[np.float32],
-    alpha: NDArray[np.float32],
-    background: NDArray[np.float32],
-    chance: np.random.Generator,
-) -> RGBImage:
-    """What a camera adds: exposure, white balance, a little blur, noise."""
-    photo = picture + background * (1 - alpha)
-    photo *= (np.exp(chance.normal(0, 0.07)) * np.exp(chance.normal(0, 0.025, 3))).astype(np.float32)
-    blur = chance.uniform(0.2, 0.9) * picture.shape[0] / 432
-    photo = cv2.GaussianBlur(photo, (0, 0), blur)
-    grain = np.empty_like(photo)
-    cv2.setRNGSeed(int(chance.integers(2**31)))
-    cv2.randn(grain, 0, chance.uniform(0.8, 4.0))
-    return np.clip(photo + grain, 0, 255).astype(np.uint8)

@@ -1,0 +1,74 @@
+"""Hair of the head, brows and beard, painted into a texture."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.synth.anatomy import Subject
+from mien.synth.texture import HEIGHT, WIDTH, SkinMap, noise, smooth, soft
+
+_HAIR = {
+    "black": (26, 22, 20), "dark brown": (52, 36, 26), "brown": (88, 60, 40), "blond": (168, 132, 86),
+    "red": (134, 66, 34), "grey": (150, 148, 144),
+}  # fmt: skip
+
+
+def hair_colour(subject: Subject, darkness: float, chance: np.random.Generator) -> NDArray[np.float32]:
+    light = subject.ancestry[2] ** 2
+    shares = np.array([0.6 + darkness, 1.2, 1.4 * light, 1.0 * light, 0.25 * light, 0.0])
+    shares[-1] = max(0.0, (subject.age - 38) / 22) * shares.sum()
+    name = chance.choice(list(_HAIR), p=shares / shares.sum())
+    return (np.array(_HAIR[str(name)]) * np.exp(chance.normal(0, 0.12))).astype(np.float32)
+
+
+def scalp(shared: SkinMap, subject: Subject, chance: np.random.Generator) -> NDArray[np.float32]:
+    """Where hair grows: above a hairline that falls from the forehead to the temples and behind the ears."""
+    bald = subject.female < 0.5 and chance.random() < 0.1 + 0.3 * np.clip((subject.age - 30) / 40, 0, 1)
+    side = np.abs(shared.azimuth)
+    forehead = 8.08 + chance.normal(0, 0.06) + (0.28 if bald else 0.06 * np.clip((subject.age - 40) / 40, 0, 1))
+    line = np.interp(side, [0, 0.5, 0.8, 0.95, 1.1, 1.9], [0, -0.03, -0.16, -0.5, -1.05, -1.6])
+    edge = shared.level - (forehead + line) + 0.025 * noise(chance, 2, 4.0) + 0.03 * noise(chance, 40, 1.0)
+    return np.clip(edge / 0.1 + 0.5, 0, 1).astype(np.float32)
+
+
+def paint_brows(
+    texture: NDArray[np.float32],
+    shared: SkinMap,
+    subject: Subject,
+    colour: NDArray[np.float32],
+    chance: np.random.Generator,
+) -> None:
+    """Short hairs along each brow, leaning outward."""
+    eye = shared.points[39][0] - shared.points[36][0]
+    thickness = eye * chance.uniform(0.13, 0.24) * (1.15 - 0.35 * subject.female)
+    arch = chance.normal(0, 0.05) * eye
+    mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    for points, outward in ((shared.points[17:22][::-1], -1), (shared.points[22:27], 1)):
+        line = smooth(points + np.array([[0, 3], [0, 2 - arch], [0, 2 - arch], [0, 4 - arch / 2], [0, 8]]), 120)[8:]
+        for i, place in enumerate(np.repeat(line, 3, axis=0)):
+            along = i / (3 * len(line))
+            half = thickness * (0.8 if along < 0.15 else 1.0 - 0.75 * max(0.0, along - 0.45)) / 2
+            root = place + [0, chance.uniform(-half, half)]
+            lean = np.array([outward * (0.3 + along), -0.9 + 1.1 * along]) * eye * 0.13
+            ends = np.round(np.array([root, root + lean]) * 16).astype(np.int32)
+            cv2.line(mask, ends[0], ends[1], 190, 1, cv2.LINE_AA, shift=4)
+    density = chance.uniform(0.75, 1.0) * (0.75 + 0.25 * subject.female)
+    cover = np.clip(soft(mask, 0.9) * 1.5, 0, 1)[..., None] * density
+    texture[:] = texture * (1 - cover) + colour * 0.8 * cover
+
+
+def paint_beard(
+    texture: NDArray[np.float32], shared: SkinMap, colour: NDArray[np.float32], chance: np.random.Generator
+) -> None:
+    """Stubble on most men, a beard on some."""
+    p, eye = shared.points, shared.points[39][0] - shared.points[36][0]
+    jaw = p[2:15] + [0, eye * 0.3]
+    cheeks = np.array([p[54] + [eye * 0.5, -eye * 0.1], p[35] + [0, eye * 0.28], p[33] + [0, eye * 0.18],
+                       p[31] + [0, eye * 0.28], p[48] + [-eye * 0.5, -eye * 0.1]])  # fmt: skip
+    area = shared.area(np.vstack([jaw, cheeks]), 11) * (1 - shared.area(p[48:60], 3))
+    density = chance.choice([0.05, 0.18, 0.35, 0.75], p=[0.35, 0.35, 0.18, 0.12])
+    hairs = np.clip(0.75 + 0.5 * noise(chance, 1.5, 1.6), 0, 1)
+    cover = (area * density * hairs)[..., None]
+    texture[:] = texture * (1 - cover) + colour * 0.9 * cover
