@@ -113,7 +113,7 @@ def test_too_few_subjects_are_refused() -> None:
 
 
 def test_subjects_without_a_label_are_on_no_side() -> None:
-    table = _table(4).with_columns(label=pl.when(pl.col("subject") == "0").then(None).otherwise("5_5"))
+    table = _table(4).with_columns(label=pl.when(pl.col("subject") != "0").then(pl.lit("5_5")))
     split = split_by_subject(table, 0.2, 0.2, seed=0)
     assert split.filter(pl.col("subject") == "0")["split"].null_count() == 3
     assert split.filter(pl.col("subject") != "0")["split"].null_count() == 0

