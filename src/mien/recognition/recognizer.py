@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ from mien.faces import Face, FaceExtractor
 from mien.images import RGBImage, read_rgb
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 from mien.models.checkpoint import ONNX_FILE, load_meta, load_population
+
+_WEIGHTS = Path(__file__).parent / "weights"
 
 Photo = str | os.PathLike[str] | RGBImage
 """A file, or pixels: (height, width, 3), uint8, RGB."""
@@ -122,7 +123,7 @@ class Recognizer:
         Raises:
             CheckpointError: no such run, an unfinished, damaged or linear one.
         """
-        path = Path(run) if run is not None else Path(str(files("mien.recognition"))) / "weights"
+        path = Path(run) if run is not None else _WEIGHTS
         meta = load_meta(path)
         if meta["method"] != "network":
             raise CheckpointError(f"{path}: a linear model ({meta['method']}); name the run of a network")

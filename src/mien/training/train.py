@@ -91,7 +91,7 @@ def train(
         "method": recipe.method,
         "recipe": recipe.as_dict(),
         "data": {
-            "path": str(prepared.path),
+            "name": prepared.path.name,
             "fingerprint": prepared.fingerprint,
             "training": _count(training),
             "validation": _count(validation),
