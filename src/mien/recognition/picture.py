@@ -36,7 +36,7 @@ def draw_recognition(image: RGBImage, recognition: Recognition) -> RGBImage:
     draw = ImageDraw.Draw(sheet)
     draw.text((left, 20), recognition.phrase, fill=_INK, font=_font(34))
     used = _WORDS[recognition.reference.kind].format(n=recognition.reference.photo_count)
-    share = f"{100 * recognition.probabilities.max():.0f}% of 50 classes; "
+    share = f"probability {100 * recognition.probabilities.max():.0f}% among 50 classes; "
     draw.text((left, 66), share + used, fill=_FAINT, font=_font(17))
     sheet.paste(Image.fromarray(_face_cutout(image, recognition)), (left, 106))
     _draw_matrix(draw, recognition, grid_left, 106)
