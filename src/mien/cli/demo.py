@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         epilog="Example: mien demo demo",
         help="The whole way on made faces: make, prepare, train, compare four methods, recognise a real photo. "
-        "About ten minutes on two processor cores; what is up to date is not done again.",
+        "Five to ten minutes on two processor cores; what is up to date is not done again.",
     )(demo)
 
 

@@ -24,10 +24,11 @@ from mien.labels import CLASS_COUNT, CLASSES
 
 _STYLE = """
 body { font: 16px/1.55 system-ui, sans-serif; color: #1d2733 }
-body { max-width: 60rem; margin: 2.5rem auto; padding: 0 1rem }
+body { max-width: 66rem; margin: 2.5rem auto; padding: 0 1rem }
 h1 { font-size: 1.7rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.4rem }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px solid #dde3e8 }
+th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px solid #dde3e8;
+  white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 thead th { border-bottom: 2px solid #8fa3b5; font-weight: 600 }
 tr.best td { font-weight: 600 } img { max-width: 100%; height: auto } figure { margin: 1rem 0 }
@@ -96,7 +97,7 @@ def _results_table(results: Sequence[Result], best: Result) -> str:
         mark = ' class="best"' if result is best else ""
         rows.append(f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
     heads = ["method", *(f"top-{k}" for k in range(1, 6))]
-    heads += ["95% of top-1", "misclassified %", "dominant right", "complementary right"]
+    heads += ["95% of top-1", "error %", "dominant right", "complementary right"]
     head = "".join(f"<th>{name}</th>" for name in heads)
     return (
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
