@@ -69,6 +69,21 @@ def test_bad_photos_are_refused_by_name(recognizer: Recognizer, tmp_path: Path) 
         recognizer.recognize(np.full((200, 200, 3), 90, dtype=np.uint8))
 
 
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((100, 100)), np.zeros((100, 100), dtype=np.uint8), np.zeros((100, 100, 4), dtype=np.uint8)]
+)
+def test_pixels_of_another_form_are_refused(recognizer: Recognizer, pixels: np.ndarray) -> None:
+    with pytest.raises(UnreadableError, match=r"give \(height, width, 3\), uint8, RGB"):
+        recognizer.recognize(pixels)
+
+
+def test_a_mirrored_view_of_pixels_is_as_good_as_a_copy(recognizer: Recognizer) -> None:
+    view = data.astronaut()[:, ::-1]
+    np.testing.assert_array_equal(
+        recognizer.recognize(view).probabilities, recognizer.recognize(view.copy()).probabilities
+    )
+
+
 def test_a_picture_shows_the_face_beside_the_probabilities(recognizer: Recognizer) -> None:
     photo = data.astronaut()
     picture = draw_recognition(photo, recognizer.recognize(photo))

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # there may be none, nor a folder that could hold one
+            temporary.unlink()
 
 
 @contextmanager
@@ -43,6 +44,8 @@ def saying_where(path: Path) -> Iterator[None]:
             remedy = "the disk is full; make room and run the same command again, it goes on where it stopped"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "it may not be written; choose another place or change the permissions"
+        elif error.errno == errno.ENOENT:
+            remedy = "its folder does not exist; make it first, or choose another place"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
             remedy = "a file is in the way; choose another place"
         else:

@@ -38,7 +38,8 @@ def evaluate(
     from mien.evaluation.report import write_report
 
     part = PreparedSet.open(prepared).select(split)
-    results = evaluate_runs({run.name: run for run in runs}, part)
+    names = [run.name for run in runs]
+    results = evaluate_runs({run.name if names.count(run.name) == 1 else str(run): run for run in runs}, part)
     if report is not None:
         write_report(report, "Evaluation", f"The photos of {prepared}.", part, results)
     if json:

@@ -35,7 +35,9 @@ def predict(
     largest_face: Annotated[
         bool, typer.Option("--largest-face", help="Where a photo shows several faces, take the largest.")
     ] = False,
-    picture: Annotated[Path | None, typer.Option(help="Draw face and probabilities here (one photo).")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw face and probabilities into this PNG or JPEG (one photo).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array, an entry a photo.")] = False,
 ) -> None:
     from mien.errors import MienError, PhotoError
@@ -82,7 +84,8 @@ def _draw(photo: Path, recognition: Recognition, picture: Path) -> None:
     from mien.recognition.picture import draw_recognition
 
     with replacing(picture) as temporary:
-        Image.fromarray(draw_recognition(read_rgb(photo), recognition)).save(temporary, format="PNG")
+        drawn = Image.fromarray(draw_recognition(read_rgb(photo), recognition))
+        drawn.save(temporary, format="JPEG" if picture.suffix.lower() in (".jpg", ".jpeg") else "PNG")
 
 
 def _show(entries: list[dict[str, Any]], recognizer: Recognizer) -> None:

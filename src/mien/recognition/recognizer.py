@@ -22,10 +22,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from mien.displacement import Population, Reference, displacement
-from mien.errors import CheckpointError, FaceError, PhotoError
+from mien.errors import CheckpointError, FaceError, PhotoError, UnreadableError
 from mien.evaluation.calibration import probabilities
 from mien.faces import Face, FaceExtractor
-from mien.images import RGBImage, read_rgb
+from mien.images import MIN_SIDE, RGBImage, read_rgb
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 from mien.models.checkpoint import ONNX_FILE, load_meta, load_population
 
@@ -148,7 +148,7 @@ class Recognizer:
             UnreadableError: the file is no usable image.
             FaceError: no face, or several.
         """
-        image = photo if isinstance(photo, np.ndarray) else read_rgb(photo)
+        image = _checked(photo) if isinstance(photo, np.ndarray) else read_rgb(photo)
         where = "photo" if isinstance(photo, np.ndarray) else os.fspath(photo)
         try:
             face = self._extractor.extract(image)
@@ -214,6 +214,15 @@ class Recognizer:
         if not landmarks:
             raise PhotoError("a reference needs at least one photo; name a photo of the face at rest")
         return np.stack(landmarks)
+
+
+def _checked(pixels: NDArray[Any]) -> RGBImage:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < MIN_SIDE:
+        raise UnreadableError(
+            f"photo: pixels of shape {pixels.shape} and type {pixels.dtype}; give (height, width, 3), uint8, RGB, "
+            f"with sides of {MIN_SIDE} or more"
+        )
+    return np.ascontiguousarray(pixels)
 
 
 def _rounded(share: float) -> float:
