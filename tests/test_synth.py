@@ -12,7 +12,9 @@ from mien.images import read_rgb
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
+from mien.synth.contact_sheet import draw_contact_sheet
 from mien.synth.generate import generate
+from mien.synth.truth import TruePoints
 
 HEIGHT = 216
 
@@ -50,6 +52,36 @@ def test_true_points_lie_in_the_picture_and_where_the_predictor_sees_them(made: 
     assert np.mean(errors) < 0.05
 
 
+def test_all_points_of_a_face_from_in_front_are_visible(made: Path) -> None:
+    visible = pl.read_parquet(made / "truth.parquet")["visible"].to_numpy()
+    assert visible.shape == (50, 68)
+    assert visible.mean() > 0.98
+
+
+def test_the_whole_face_and_chin_turn_with_the_head_and_shoulders_stay(assets: HeadAssets) -> None:
+    chin_and_face = assets.turning[landmark_places(assets)]
+    assert chin_and_face.min() > 0.8
+    assert assets.turning[assets.vertices[:, 1] < 5].max() < 0.1
+
+
+def test_a_point_on_the_cheek_slides_to_the_outline_when_the_head_turns(assets: HeadAssets) -> None:
+    points = TruePoints(assets)
+    angle = np.radians(30)
+    rotation = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    turned = (assets.vertices @ rotation.T).astype(np.float32)
+
+    def project(vertices: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return (vertices[:, :2] * [100, -100] + [324, 900]).astype(np.float32)
+
+    forward = np.tile(np.array([0, 0, 1], dtype=np.float32), (len(turned), 1))
+    located = points.locate(turned, forward, rotation, project, (648, 432)).positions
+    fixed = project(turned[landmark_places(assets)])
+    far_cheek = slice(0, 4)  # the head turns to the person's left, away from the right cheek
+    assert (located[far_cheek, 0] <= fixed[far_cheek, 0]).all()
+    assert (located[far_cheek, 0] < fixed[far_cheek, 0] - 1).any()
+    np.testing.assert_array_equal(located[INNER], fixed[INNER])
+
+
 def test_landmark_vertices_are_mirror_images(assets: HeadAssets) -> None:
     points = assets.vertices[landmark_places(assets)]
     np.testing.assert_allclose(points[MIRROR] * [-1, 1, 1], points, atol=0.02)
@@ -79,6 +111,14 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_
     with pytest.raises(OutputError, match="exists with other content"):
         generate(tmp_path, subjects=1, samples=1)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_contact_sheet_has_a_filled_tile_for_each_person_and_class(made: Path) -> None:
+    sheet = draw_contact_sheet(made, side=32)
+    assert sheet.shape == (2 * (36 + 32), 25 * 32, 3)
+    for block in (0, 1):
+        tiles = sheet[block * 68 + 36 :][:32].reshape(32, 25, 32, 3)
+        assert (tiles.std(axis=(0, 2, 3)) > 5).all()
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ LANDMARK_VERTICES = np.array([
 """Vertices of MakeHuman's base mesh at the 68 points: the symmetric pairs that lie closest to where the 68-point
 predictor sees them, over made heads of all ancestries in five expressions."""
 
-_SPREAD = {"ear": 0.25, "neck": 0.2, "asym": 0.1, "head": 0.3, "eye": 0.22, "nose": 0.22, "mouth": 0.2}
+_SPREAD = {"ear": 0.22, "neck": 0.18, "asym": 0.09, "head": 0.2, "eye": 0.17, "nose": 0.16, "mouth": 0.16}
 """Standard deviation of local changes, whose natural range is -1..1, by the start of their name."""
 _TIED = 0.93
 """Correlation of a change of the left side with the same change of the right."""
@@ -80,11 +80,9 @@ def draw_subject(assets: HeadAssets, chance: np.random.Generator) -> Subject:
     age = float(np.clip(18 + 62 * chance.beta(1.1, 1.9), 18, 80))
     ancestry = chance.dirichlet([0.35, 0.35, 0.35])
     names = [str(name) for name in assets.action_names]
-    left_right = chance.normal(0, 0.1, len(names))
-    gain = np.exp(chance.normal(0, 0.22, len(names))) * np.array(
-        [1 + (shift if n.endswith("Left") else 0) for n, shift in zip(names, left_right, strict=True)]
-    )
+    gain = np.exp(chance.normal(0, 0.32, len(names)))
     _tie_sides(names, gain)
+    gain *= np.exp(chance.normal(0, 0.08, len(names)))  # no face is the same on both sides
     resting = np.abs(chance.normal(0, 0.015, len(names)))
     _tie_sides(names, resting)
     for kept_shut in ("jawOpen", "tongueOut", "cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight"):
@@ -153,7 +151,7 @@ def _local_changes(assets: HeadAssets, chance: np.random.Generator) -> NDArray[n
             values[i] = _TIED * left + np.sqrt(1 - _TIED**2) * values[i]
     for i, name in enumerate(names):
         stem = name.removeprefix("l-").removeprefix("r-")
-        spread = next((s for start, s in _SPREAD.items() if stem.startswith(start)), 0.25)
+        spread = next((s for start, s in _SPREAD.items() if stem.startswith(start)), 0.18)
         values[i] *= 0.0 if stem.startswith(_UNNATURAL) else spread
     return np.clip(values, -0.6, 0.6)
 

@@ -38,6 +38,22 @@ _GROUPS = {
 }
 _UPPER_TEETH, _LOWER_TEETH = (15060, 15127), (14992, 15059)
 """First and last vertex of each in MakeHuman's base mesh."""
+_NECK = {"neck01": 0.25, "neck02": 0.5, "neck03": 0.75}
+"""How much of the head's turning the bones of the neck take."""
+_OF_HEAD = (
+    "head",
+    "jaw",
+    "eye",
+    "tongue",
+    "special",
+    "levator",
+    "oculi",
+    "oris",
+    "orbicularis",
+    "risorius",
+    "temporalis",
+)
+"""How the names of the bones begin that turn with the head."""
 _SHAPE_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "cheek", "mouth", "chin", "ears", "neck")
 SEXES = ("female", "male")
 AGES = ("young", "old")
@@ -58,6 +74,7 @@ class HeadAssets:
         shape_names, shapes: local changes with two directions, the positive one and the negative one;
             (k, 2, n, 3).
         action_names, actions: the 52 facial actions, at full strength; (52, n, 3).
+        turning: (n,), 0..1: how far each vertex follows when the head turns.
     """
 
     vertices: NDArray[np.float32]
@@ -70,6 +87,7 @@ class HeadAssets:
     shapes: NDArray[np.float32]
     action_names: NDArray[np.str_]
     actions: NDArray[np.float32]
+    turning: NDArray[np.float32]
 
 
 def load_head_assets() -> HeadAssets:
@@ -123,6 +141,7 @@ def _read_assets(data: Path) -> HeadAssets:
         shapes=np.stack(list(shapes.values())),
         action_names=np.array([path.stem for path in units]),
         actions=np.stack([target(path) for path in units]),
+        turning=_read_turning(data / "mpfb2/rigs/standard/weights.default.json", len(vertices))[kept],
     )
 
 
@@ -166,6 +185,17 @@ def _read_target(path: Path, place: NDArray[np.int64], count: int) -> NDArray[np
         where = place[table[:, 0].astype(np.int64)]
         offsets[where[where >= 0]] = table[where >= 0, 1:]
     return offsets
+
+
+def _read_turning(path: Path, count: int) -> NDArray[np.float32]:
+    """From the weights with which bones move the skin."""
+    turning = np.zeros(count, dtype=np.float32)
+    for bone, rows in json.loads(path.read_text(encoding="utf-8"))["weights"].items():
+        share = 1.0 if bone.startswith(_OF_HEAD) else _NECK.get(bone, 0.0)
+        if share > 0 and rows:
+            vertices, weights = np.array(rows).T
+            turning[vertices.astype(np.int64)] += np.float32(share) * weights.astype(np.float32)
+    return turning
 
 
 def _macro_files(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -1,4 +1,4 @@
-"""A contact sheet of a made set: a row a person, a column a class."""
+"""A contact sheet of a made set: in each block a row a person, a column a class."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from mien.errors import DataError
 from mien.images import RGBImage, read_rgb
 from mien.labels import CLASSES, CompoundEmotion
 
-_HEAD = 22
+_HEAD = 36
+"""Height of the names above each block."""
+_COLUMNS = 25
+"""Classes side by side."""
 _MARGIN = 0.75
 """How far around the landmarks a tile reaches, as a share of their extent."""
 
 
 def draw_contact_sheet(
-    faces: Path, *, subjects: int = 8, classes: Sequence[CompoundEmotion] = CLASSES, side: int = 96
+    faces: Path, *, subjects: int = 8, classes: Sequence[CompoundEmotion] = CLASSES, side: int = 116
 ) -> RGBImage:
     """Draw a contact sheet.
 
     Args:
         faces: folder of a whole made set.
-        subjects: rows.
-        classes: columns.
+        subjects: rows of each block.
+        classes: columns, 25 to a block.
         side: of a tile in pixels.
 
     Returns:
@@ -41,17 +44,21 @@ def draw_contact_sheet(
         raise DataError(f"{faces}: no made set; run: mien synth {faces}")
     truth = pl.read_parquet(faces / "truth.parquet")
     people = truth["subject"].unique().sort().to_list()[:subjects]
-    sheet = Image.new("RGB", (side * len(classes), _HEAD + side * len(people)), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for column, emotion in enumerate(classes):
-        draw.text((side * column + side / 2, _HEAD / 2), str(emotion), fill="#1d2733", font=font, anchor="mm")
+    block = _HEAD + side * len(people)
+    blocks = -(-len(classes) // _COLUMNS)
+    sheet = Image.new("RGB", (side * min(len(classes), _COLUMNS), block * blocks), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
+    for number, emotion in enumerate(classes):
+        left, top = side * (number % _COLUMNS), block * (number // _COLUMNS)
+        words = emotion.phrase.replace(" ", "\n", 1)
+        draw.text((left + side / 2, top + _HEAD / 2), words, fill="#1d2733", font=font, anchor="mm", align="center")
         of_class = truth.filter(pl.col("label") == str(emotion))
         for row, person in enumerate(people):
             found = of_class.filter(pl.col("subject") == person)
             if not found.is_empty():
                 landmarks = found["landmarks"].to_numpy()[0].reshape(68, 2)
                 tile = _around(read_rgb(faces / found["path"][0]), landmarks, side)
-                sheet.paste(Image.fromarray(tile), (side * column, _HEAD + side * row))
+                sheet.paste(Image.fromarray(tile), (left, top + _HEAD + side * row))
     return np.asarray(sheet)
 
 

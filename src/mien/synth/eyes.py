@@ -23,7 +23,7 @@ def eye_coordinates(assets: HeadAssets) -> NDArray[np.float32]:
     return coordinates
 
 
-_IRISES = ((62, 38, 22), (84, 54, 30), (110, 78, 42), (86, 104, 82), (88, 116, 140), (60, 42, 30))
+_IRISES = ((56, 36, 24), (76, 52, 34), (94, 74, 52), (88, 96, 80), (92, 108, 122), (58, 42, 32))
 
 
 def paint_eye(subject: Subject, chance: np.random.Generator, size: int = 256) -> RGBImage:
@@ -38,7 +38,7 @@ def paint_eye(subject: Subject, chance: np.random.Generator, size: int = 256) ->
     shade = (1 - 1.1 * np.clip(np.abs(columns) - 0.12, 0, 1) - 0.5 * np.clip(-rows - 0.02, 0, 1))[..., None]
     picture = white * shade
     fibres = 1 + 0.18 * np.sin(angle * 41 + 7 * np.sin(angle * 5)) * np.clip(radius / 0.2, 0, 1)
-    iris = colour * (fibres * (0.75 + 1.6 * radius / 0.22 * (radius < 0.17)))[..., None]
+    iris = colour * (fibres * (0.7 + 0.9 * radius / 0.22 * (radius < 0.17)))[..., None]
     rim, pupil = 0.205, chance.uniform(0.07, 0.095)
     inside = np.clip((rim - radius) / 0.02, 0, 1)[..., None]
     dark = np.clip((pupil - radius) / 0.012, 0, 1)[..., None]

@@ -2,7 +2,8 @@
 
     Sample_001_001.jpg ...   the photos
     labels.txt               photo, tab, label text; written last, so that it marks a whole set
-    truth.parquet            a row a photo: class, true landmarks, head pose, facial actions, attributes
+    truth.parquet            a row a photo: class, true landmarks and which of them are visible, head pose, facial
+                             actions, attributes
     synth.json               the parameters
 
 A subject is the unit of work. All chance of a photo follows from the seed, the subject and the photo's index,
@@ -29,14 +30,14 @@ from mien.files import claim_folder, replacing, saying_where
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
-from mien.synth.expressions import draw_actions
+from mien.synth.expressions import draw_expression
 from mien.synth.render import Studio
 from mien.workers import run_in_processes
 
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -136,8 +137,8 @@ def _make_subject(plan: _Plan, number: int) -> int:
     for index in range(1, plan.photos_of_subject + 1):
         chance = np.random.default_rng([plan.seed, number, index])
         emotion = CLASSES[(index - 1) // plan.samples]
-        actions = draw_actions(emotion, names, subject.gain, subject.resting, chance)
-        photo = studio.photograph(actions, chance)
+        expression = draw_expression(emotion, names, subject.gain, subject.resting, chance)
+        photo = studio.photograph(expression.actions, chance, expression.nod)
         name = photo_name(number, index)
         _write_jpeg(plan.out / name, photo.image, quality=int(chance.integers(86, 96)))
         rows.append({
@@ -145,12 +146,17 @@ def _make_subject(plan: _Plan, number: int) -> int:
             "subject": f"{number:03d}",
             "label": str(emotion),
             "landmarks": photo.landmarks.reshape(-1).tolist(),
+            "visible": photo.visible.tolist(),
             "pose": photo.pose.tolist(),
-            "actions": dict(zip(names, actions.tolist(), strict=True)),
+            "actions": dict(zip(names, expression.actions.tolist(), strict=True)),
             "attributes": subject.attributes,
         })  # fmt: skip
     with replacing(plan.shard(number)) as temporary:
-        schema = {"landmarks": pl.Array(pl.Float32(), 136), "pose": pl.Array(pl.Float32(), 3)}
+        schema = {
+            "landmarks": pl.Array(pl.Float32(), 136),
+            "visible": pl.Array(pl.Boolean(), 68),
+            "pose": pl.Array(pl.Float32(), 3),
+        }
         pl.DataFrame(rows, schema_overrides=schema).write_parquet(temporary)
     return number
 

@@ -25,12 +25,20 @@ def hair_colour(subject: Subject, darkness: float, chance: np.random.Generator) 
 
 def scalp(shared: SkinMap, subject: Subject, chance: np.random.Generator) -> NDArray[np.float32]:
     """Where hair grows: above a hairline that falls from the forehead to the temples and behind the ears."""
-    bald = subject.female < 0.5 and chance.random() < 0.1 + 0.3 * np.clip((subject.age - 30) / 40, 0, 1)
+    bald = subject.female < 0.5 and chance.random() < 0.08 + 0.3 * np.clip((subject.age - 30) / 40, 0, 1)
     side = np.abs(shared.azimuth)
-    forehead = 8.08 + chance.normal(0, 0.06) + (0.28 if bald else 0.06 * np.clip((subject.age - 40) / 40, 0, 1))
-    line = np.interp(side, [0, 0.5, 0.8, 0.95, 1.1, 1.9], [0, -0.03, -0.16, -0.5, -1.05, -1.6])
-    edge = shared.level - (forehead + line) + 0.025 * noise(chance, 2, 4.0) + 0.03 * noise(chance, 40, 1.0)
-    return np.clip(edge / 0.1 + 0.5, 0, 1).astype(np.float32)
+    forehead = 8.0 + chance.normal(0, 0.05) + (0.3 if bald else 0.06 * np.clip((subject.age - 40) / 40, 0, 1))
+    corner = chance.uniform(-0.1, 0.06) * (subject.female < 0.5)
+    peak = chance.normal(0, 0.03)  # of a widow, or the rounding of a high forehead
+    temple = chance.uniform(-0.05, 0.02)
+    line = np.interp(
+        side,
+        [0, 0.15, 0.35, 0.55, 0.7 + temple, 0.8 + temple, 0.88 + temple, 0.97 + temple, 1.9],
+        [-peak, 0, 0.01, -corner, -0.14, -0.34, -0.6, -0.95, -1.5],
+    )
+    strands = 0.022 * noise(chance, 1.2, 8.0) + 0.02 * noise(chance, 30, 1.0)
+    edge = (shared.level - (forehead + line) + strands) / 0.2
+    return np.clip(edge + 0.35, 0, 1).astype(np.float32)
 
 
 def paint_brows(
@@ -42,21 +50,24 @@ def paint_brows(
 ) -> None:
     """Short hairs along each brow, leaning outward."""
     eye = shared.points[39][0] - shared.points[36][0]
-    thickness = eye * chance.uniform(0.13, 0.24) * (1.15 - 0.35 * subject.female)
+    thickness = eye * chance.uniform(0.19, 0.34) * (1.1 - 0.35 * subject.female)
+    lower = eye * 0.17  # brows sit on the edge of the socket
     arch = chance.normal(0, 0.05) * eye
     mask = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
     for points, outward in ((shared.points[17:22][::-1], -1), (shared.points[22:27], 1)):
-        line = smooth(points + np.array([[0, 3], [0, 2 - arch], [0, 2 - arch], [0, 4 - arch / 2], [0, 8]]), 120)[8:]
-        for i, place in enumerate(np.repeat(line, 3, axis=0)):
-            along = i / (3 * len(line))
+        shifts = np.array([[0, 3], [0, 2 - arch], [0, 2 - arch], [0, 4 - arch / 2], [0, 8]])
+        line = smooth(points + shifts + [0, lower], 120)[4:]
+        for i, place in enumerate(np.repeat(line, 5, axis=0)):
+            along = i / (5 * len(line))
             half = thickness * (0.8 if along < 0.15 else 1.0 - 0.75 * max(0.0, along - 0.45)) / 2
             root = place + [0, chance.uniform(-half, half)]
             lean = np.array([outward * (0.3 + along), -0.9 + 1.1 * along]) * eye * 0.13
             ends = np.round(np.array([root, root + lean]) * 16).astype(np.int32)
             cv2.line(mask, ends[0], ends[1], 190, 1, cv2.LINE_AA, shift=4)
     density = chance.uniform(0.75, 1.0) * (0.75 + 0.25 * subject.female)
-    cover = np.clip(soft(mask, 0.9) * 1.5, 0, 1)[..., None] * density
-    texture[:] = texture * (1 - cover) + colour * 0.8 * cover
+    cover = np.clip(soft(mask, 0.9) * 1.3, 0, 1)[..., None] * density
+    dark = np.minimum(colour * 0.75, texture.mean(axis=(0, 1)) * 0.6)  # grey or blond, brows stay darker than skin
+    texture[:] = texture * (1 - cover) + dark * cover
 
 
 def paint_beard(

@@ -37,6 +37,12 @@ class Skin:
         self._depth = 0.1 + 0.2 * np.clip((subject.age - 18) / 50, 0, 1)
         self.scalp = scalp(shared, subject, chance)
         """Where hair grows on the head, (height, width), 0..1."""
+        self.tone = tone
+        """(3,): mean colour of the skin, 0..255."""
+        self.brightness = float(tone.mean())
+        """Of the skin, 0..255."""
+        self.shine = self._mirror(shared, tone, chance)
+        """(n, 3): how strongly each vertex mirrors, relative to its colour."""
         bare = self._paint(shared, subject, tone, chance)
         self.clothes = _clothes(shared, chance)
         cover = self.clothes[..., None]
@@ -57,6 +63,17 @@ class Skin:
         cv2.multiply(part, grey, dst=part, scale=1 / 255)
         return texture
 
+    def _mirror(self, shared: SkinMap, tone: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+        """Skin mirrors about as much whatever its tone, most on nose and forehead; hair and clothes hardly do."""
+        eye = shared.points[39][0] - shared.points[36][0]
+        oily = 0.6 + 0.7 * spot(shared, shared.points[30] - [0, eye * 0.4], eye * 0.55)
+        oily += 0.4 * spot(shared, shared.points[27] - [0, eye * 1.4], eye * 1.2) + 0.5 * shared.lips
+        dull = oily * (1 - 0.85 * self.scalp) * (shared.level > 6.05)
+        rows, columns = np.array(dull.shape) - 1
+        u, v = shared.coordinates[:, 0] * columns, (1 - shared.coordinates[:, 1]) * rows
+        strength = dull[v.astype(int), u.astype(int)] * chance.uniform(0.035, 0.075)
+        return (strength[:, None] / (tone / 255) ** 2.2).astype(np.float32)
+
     def _paint(
         self, shared: SkinMap, subject: Subject, tone: NDArray[np.float32], chance: np.random.Generator
     ) -> NDArray[np.float64]:
@@ -73,9 +90,11 @@ class Skin:
             texture *= 1 - blush * [0.15, 0.8, 0.75]
         for eye_points in (p[36:42], p[42:48]):  # lids and the hollow of the eyes
             centre = eye_points.mean(axis=0)
-            hollow = shared.area(centre + (eye_points - centre) * [1.25, 2.3], 9)[..., None]
-            texture *= 1 - hollow * chance.uniform(0.08, 0.22) * [0.75, 1, 0.9]
+            hollow = shared.area(centre + (eye_points - centre) * [1.2, 1.9], 8)[..., None]
+            texture *= 1 - hollow * chance.uniform(0.03, 0.14) * [0.75, 1, 0.9]
         self._paint_lips(texture, shared, subject, tone, chance)
+        for nostril in (p[32] - [eye * 0.04, 0], p[34] + [eye * 0.04, 0]):
+            texture *= 1 - 0.45 * spot(shared, nostril - [0, eye * 0.02], eye * 0.085)[..., None]
         if subject.female < 0.5:
             paint_beard(texture, shared, self.hair_colour, chance)
         paint_brows(texture, shared, subject, self.hair_colour, chance)
@@ -98,6 +117,11 @@ class Skin:
             colour = 0.35 * colour + 0.65 * np.array([chance.uniform(130, 190), chance.uniform(30, 80), 70])
         lips = shared.lips[..., None] * 0.9
         texture[:] = texture * (1 - lips) + colour * (1 + 0.04 * noise(chance, 1.5, 4.0)[..., None]) * lips
+        p = shared.points
+        between = shared.lines(
+            [np.vstack([p[48], p[60:65], p[54]]), np.vstack([p[48], p[60], p[67:64:-1], p[54]])], 2, 1.2
+        )
+        texture *= 1 - 0.45 * between[..., None] * [0.8, 1, 1]
 
 
 def _clothes(shared: SkinMap, chance: np.random.Generator) -> NDArray[np.float32]:
@@ -108,7 +132,7 @@ def _clothes(shared: SkinMap, chance: np.random.Generator) -> NDArray[np.float32
 
 
 def _cloth(chance: np.random.Generator) -> NDArray[np.float32]:
-    """Woven cloth of one colour, (height, width, 3)."""
-    colour = np.clip(chance.normal(95, 60, 3) * 0.6 + chance.uniform(20, 90), 15, 235)
+    """Woven cloth of one muted colour, (height, width, 3)."""
+    colour = np.clip(chance.uniform(25, 190) * np.exp(chance.normal(0, 0.22, 3)), 12, 235)
     woven = 1 + 0.05 * noise(chance, 2, 1.0) + 0.06 * noise(chance, 40, 1.5)
     return (colour * woven[..., None]).astype(np.float32)

@@ -1,0 +1,180 @@
+"""How light falls on a head.
+
+Light comes from many directions at once, as it does in a room, and every place of the head sees only some of them.
+What each vertex sees is found once, on the template; a photo's light is then a weighted sum over directions, soft
+shadows included. The same sum in VTK's shader would cost more than all else in a photo.
+
+Light is linear; `Shading` gives it encoded as sRGB is (power 1/2.2), so that it multiplies colours of a texture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.synth.assets import HeadAssets
+
+_COUNT = 96
+"""Directions over the whole sphere; those from behind are left out."""
+_CELL = 0.05
+"""Side of a cell of the depth maps, in decimetres."""
+_BIAS = 0.07
+"""How far, in decimetres, something must lie before a vertex to shade it."""
+_WRAP = np.array([0.24, 0.13, 0.09], dtype=np.float32)
+"""How far red, green and blue light creeps around an edge under the skin (a cheap subsurface scattering)."""
+_GAMMA = 2.2
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A soft lamp.
+
+    Attributes:
+        direction: (3,), unit: from the head to the lamp, in the room.
+        colour: (3,): linear strength in red, green and blue.
+        sharpness: concentration of its light about the direction; 5 is a window, 40 a small softbox.
+    """
+
+    direction: NDArray[np.float32]
+    colour: NDArray[np.float32]
+    sharpness: float
+
+
+@dataclass(frozen=True)
+class Lighting:
+    """The light of one photo: lamps and a dome that is brighter above.
+
+    Attributes:
+        lamps: one to three.
+        dome: (3,): linear strength of the light from everywhere.
+    """
+
+    lamps: tuple[Lamp, ...]
+    dome: NDArray[np.float32]
+
+
+def draw_lighting(chance: np.random.Generator) -> Lighting:
+    """A key light from in front, a fill from the other side, sometimes a third from above or behind."""
+    side = chance.choice([-1, 1])
+    warmth = chance.normal(0, 0.06)
+    tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
+    places = [
+        (side * chance.uniform(5, 50), chance.uniform(5, 50), chance.uniform(0.7, 1.15)),
+        (-side * chance.uniform(15, 65), chance.uniform(-10, 35), chance.uniform(0.1, 0.45)),
+    ]
+    if chance.random() < 0.4:
+        places.append((chance.uniform(-110, 110), chance.uniform(20, 70), chance.uniform(0.1, 0.35)))
+    lamps = tuple(
+        Lamp(_direction(azimuth, elevation), tint * np.float32(strength), float(chance.uniform(4, 25)))
+        for azimuth, elevation, strength in places
+    )
+    return Lighting(lamps, (2 - tint) * np.float32(chance.uniform(0.3, 0.6)))
+
+
+def _direction(azimuth: float, elevation: float) -> NDArray[np.float32]:
+    """From degrees; azimuth 0 is in front."""
+    a, e = np.radians([azimuth, elevation])
+    return np.array([np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e)], dtype=np.float32)
+
+
+class LightStage:
+    """What every vertex of the template sees of the light around.
+
+    Args:
+        assets: the head.
+        shading: (m, 3): the triangles that cast shadows.
+    """
+
+    def __init__(self, assets: HeadAssets, shading: NDArray[np.int32]) -> None:
+        index = np.arange(_COUNT) + 0.5
+        height, turn = 1 - 2 * index / _COUNT, np.pi * (1 + 5**0.5) * index
+        flat = np.sqrt(1 - height**2)
+        sphere = np.column_stack([flat * np.cos(turn), flat * np.sin(turn), height]).astype(np.float32)
+        self._directions = sphere[sphere[:, 2] > -0.45]
+        points = _samples(assets.vertices, shading)
+        self._seen = np.stack([_lit(assets.vertices, points, towards) for towards in self._directions], axis=1)
+
+    def open_up(self, vertices: NDArray[np.intp], share: float) -> None:
+        """Let some vertices see this share of all light: they are hidden on the template, but not in every photo."""
+        self._seen[vertices] = share
+
+    def let_in(self, vertices: NDArray[np.bool_], share: float) -> None:
+        """Let at least this share of all light reach some vertices: thin parts are lit through."""
+        self._seen[vertices] = np.maximum(self._seen[vertices], share)
+
+    def shade(
+        self,
+        normals: NDArray[np.float32],
+        lighting: Lighting,
+        rotation: NDArray[np.floating],
+        shine: NDArray[np.float32],
+        seen: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.float32]:
+        """Light on every vertex.
+
+        Args:
+            normals: (n, 3), unit, of the head before it is turned.
+            lighting: of the room.
+            rotation: (3, 3): turns the head into the room; row vectors are multiplied by its transpose.
+            shine: (n, 3): how strongly each vertex mirrors, relative to its colour.
+            seen: (n, 1): share of all light that each vertex sees, where it is not one of the head's.
+
+        Returns:
+            (n, 3), encoded as sRGB; 1 leaves a texture as it is.
+        """
+        to_head = rotation.astype(np.float32)
+        visible = self._seen if seen is None else seen
+        room = self._directions @ to_head.T
+        weights = lighting.dome * (0.75 + 0.5 * room[:, 1:2]) / len(room) * 2
+        for lamp in lighting.lamps:
+            share = np.exp(lamp.sharpness * (room @ lamp.direction - 1))
+            weights = weights + share[:, None] / share.sum() * lamp.colour
+        facing = normals @ self._directions.T
+        light = np.empty_like(normals)
+        for channel, wrap in enumerate(_WRAP):
+            falling = np.maximum(facing + wrap, 0)
+            falling *= visible
+            light[:, channel] = falling @ weights[:, channel] / (1 + wrap)
+        for lamp in lighting.lamps:
+            towards = lamp.direction @ to_head
+            halfway = towards + np.array([0, 0, 1], dtype=np.float32) @ to_head
+            mirrored = np.maximum(normals @ (halfway / np.linalg.norm(halfway)), 0)
+            broad = mirrored**8
+            near = np.exp(12 * (self._directions @ towards - 1))
+            open_to = (visible * (near / near.sum())).sum(axis=1)
+            light += (open_to * (0.35 * broad + broad**6))[:, None] * shine * lamp.colour
+        encoded: NDArray[np.float32] = light ** np.float32(1 / _GAMMA)
+        return encoded
+
+
+def _samples(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Points spread over triangles, (k, 3)."""
+    corners = vertices[triangles]
+    steps = [(i / 4, j / 4) for i in range(5) for j in range(5 - i)]
+    return np.concatenate([corners[:, 0] * (1 - a - b) + corners[:, 1] * a + corners[:, 2] * b for a, b in steps])
+
+
+def _lit(
+    vertices: NDArray[np.float32], points: NDArray[np.float32], towards: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Whether each vertex sees the light from one direction, (n,), 0..1, by a depth map."""
+    across = np.cross(towards, (0.0, 1.0, 0.0) if abs(towards[1]) < 0.9 else (1.0, 0.0, 0.0))
+    across /= np.linalg.norm(across)
+    plane = np.column_stack([across, np.cross(towards, across)]).astype(np.float32)
+    cells = (points @ plane) / _CELL
+    low = np.floor(cells.min(axis=0)).astype(int) - 2
+    high = np.ceil(cells.max(axis=0)).astype(int) + 3
+    nearest = np.full(high - low, -np.inf, dtype=np.float32)
+    row, column = (np.floor(cells).astype(int) - low).T
+    np.maximum.at(nearest, (row, column), points @ towards)
+    inside = np.clip(np.floor((vertices @ plane) / _CELL).astype(int) - low, 1, np.array(nearest.shape) - 2)
+    row, column = inside.T
+    depth = vertices @ towards
+    open_cells = [
+        nearest[row + i, column + j] < depth + _BIAS + _CELL * (abs(i) + abs(j))
+        for i in (-1, 0, 1)
+        for j in (-1, 0, 1)
+    ]
+    return np.mean(open_cells, axis=0, dtype=np.float32)
