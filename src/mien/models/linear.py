@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,10 +45,17 @@ def fit_svm(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearM
     return _fit(svm.LinearSVC(C=0.01, dual=False), features, labels)
 
 
-def fit_lda(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:
-    """Linear discriminant analysis with Ledoit-Wolf shrinkage; arguments as for `fit_svm`."""
+def fit_lda(
+    features: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float | Literal["auto"] = "auto"
+) -> LinearModel:
+    """Linear discriminant analysis with a shrunk covariance; features and labels as for `fit_svm`.
+
+    Args:
+        shrinkage: 0 (none) to 1 (variances alone); `auto` is Ledoit and Wolf's estimate, the best for faces like
+            the ones it is fitted to. Faces of another kind want more.
+    """
     analysis = require("sklearn.discriminant_analysis", "train")
-    return _fit(analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto"), features, labels)
+    return _fit(analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage), features, labels)
 
 
 LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], LinearModel]] = {

@@ -147,25 +147,33 @@ def _read_assets(data: Path) -> HeadAssets:
 
 def _read_object(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int8]]:
     """Vertices (all of the body), quads above the floor, and the part of each quad."""
-    positions, textures, quads, parts = [], [], [], []
+    by_kind: dict[str, list[str]] = {"v": [], "vt": []}
+    quads: list[str] = []
+    groups: list[str] = []
     group = ""
     for line in path.read_text(encoding="ascii").splitlines():
-        kind, *words = line.split() or [""]
-        if kind == "v":
-            positions.append([float(word) for word in words[:3]])
-        elif kind == "vt":
-            textures.append([float(word) for word in words[:2]])
+        kind, _, rest = line.partition(" ")
+        if kind in by_kind:
+            by_kind[kind].append(rest)
         elif kind == "g":
-            group = words[0]
+            group = rest.strip()
         elif kind == "f" and (group == "body" or group in _GROUPS):
-            corners = [[int(number) - 1 for number in word.split("/")[:2]] for word in words]
-            centre = np.mean([positions[v] for v, _ in corners], axis=0)
-            if centre[1] < _FLOOR:
-                continue
-            in_atlas = np.mean([textures[t] for _, t in corners], axis=0)
-            quads.append([v for v, _ in corners])
-            parts.append(PARTS.index(_GROUPS.get(group) or _part_of_body(in_atlas, centre)))
-    return np.array(positions), np.array(quads), np.array(parts, dtype=np.int8)
+            quads.append(rest)
+            groups.append(group)
+    positions, textures = (_numbers(lines).reshape(len(lines), -1) for lines in by_kind.values())
+    corners = _numbers(quads, "/").astype(np.int64).reshape(len(quads), 4, 2) - 1
+    centres, in_atlas = positions[corners[..., 0]].mean(axis=1), textures[corners[..., 1], :2].mean(axis=1)
+    parts = [
+        PARTS.index(_GROUPS.get(group) or _part_of_body(*where))
+        for group, *where in zip(groups, in_atlas, centres, strict=True)
+    ]
+    above = centres[:, 1] >= _FLOOR
+    return positions[:, :3], corners[above, :, 0], np.array(parts, dtype=np.int8)[above]
+
+
+def _numbers(lines: list[str], also_between: str = " ") -> NDArray[np.float64]:
+    """All numbers of some lines, one after the other."""
+    return np.array(" ".join(lines).replace(also_between, " ").split(), dtype=np.float64)
 
 
 def _part_of_body(in_atlas: NDArray[np.float64], centre: NDArray[np.float64]) -> str:
@@ -177,13 +185,10 @@ def _part_of_body(in_atlas: NDArray[np.float64], centre: NDArray[np.float64]) ->
 def _read_target(path: Path, place: NDArray[np.int64], count: int) -> NDArray[np.float32]:
     """A shape: lines of vertex number and offset; (count, 3)."""
     offsets = np.zeros((count, 3), dtype=np.float32)
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as file:
-        rows = [line.split() for line in file if line[0] != "#" and len(line) > 3]
-    if rows:
-        table = np.array(rows, dtype=np.float64)
-        where = place[table[:, 0].astype(np.int64)]
-        offsets[where[where >= 0]] = table[where >= 0, 1:]
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    table = _numbers([line for line in content.decode().splitlines() if line[:1] != "#"]).reshape(-1, 4)
+    where = place[table[:, 0].astype(np.int64)]
+    offsets[where[where >= 0]] = table[where >= 0, 1:]
     return offsets
 
 

@@ -34,8 +34,8 @@ ANTAGONISTS = (
 )
 """Pairs that pull against each other."""
 
-_DOMINANT = (0.75, 1.25)
-_COMPLEMENTARY = (0.6, 1.05)
+_DOMINANT = (0.8, 1.25)
+_COMPLEMENTARY = (0.75, 1.15)
 """Measures in which the two emotions of a class show; real ones hardly differ in strength."""
 
 _GIVES_WAY = 0.7

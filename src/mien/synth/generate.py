@@ -37,7 +37,7 @@ from mien.workers import run_in_processes
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)

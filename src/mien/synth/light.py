@@ -25,6 +25,8 @@ _BIAS = 0.07
 _WRAP = np.array([0.24, 0.13, 0.09], dtype=np.float32)
 """How far red, green and blue light creeps around an edge under the skin (a cheap subsurface scattering)."""
 _GAMMA = 2.2
+_CHUNK = 512
+"""Vertices at a time: what is computed of them fits into a processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +96,16 @@ class LightStage:
         sphere = np.column_stack([flat * np.cos(turn), flat * np.sin(turn), height]).astype(np.float32)
         self._directions = sphere[sphere[:, 2] > -0.45]
         points = _samples(assets.vertices, shading)
-        self._seen = np.stack([_lit(assets.vertices, points, towards) for towards in self._directions], axis=1)
+        self.visibility = np.stack([_lit(assets.vertices, points, towards) for towards in self._directions], axis=1)
+        """(n, directions), 0..1: what of the light from each direction every vertex of the head sees."""
 
     def open_up(self, vertices: NDArray[np.intp], share: float) -> None:
         """Let some vertices see this share of all light: they are hidden on the template, but not in every photo."""
-        self._seen[vertices] = share
+        self.visibility[vertices] = share
 
     def let_in(self, vertices: NDArray[np.bool_], share: float) -> None:
         """Let at least this share of all light reach some vertices: thin parts are lit through."""
-        self._seen[vertices] = np.maximum(self._seen[vertices], share)
+        self.visibility[vertices] = np.maximum(self.visibility[vertices], share)
 
     def shade(
         self,
@@ -110,40 +113,42 @@ class LightStage:
         lighting: Lighting,
         rotation: NDArray[np.floating],
         shine: NDArray[np.float32],
-        seen: NDArray[np.float32] | None = None,
+        visibility: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Light on every vertex.
+        """Light on vertices.
 
         Args:
             normals: (n, 3), unit, of the head before it is turned.
             lighting: of the room.
             rotation: (3, 3): turns the head into the room; row vectors are multiplied by its transpose.
             shine: (n, 3): how strongly each vertex mirrors, relative to its colour.
-            seen: (n, 1): share of all light that each vertex sees, where it is not one of the head's.
+            visibility: (n, directions) as in `visibility`, or (n, 1): one share of all light for each vertex.
 
         Returns:
             (n, 3), encoded as sRGB; 1 leaves a texture as it is.
         """
         to_head = rotation.astype(np.float32)
-        visible = self._seen if seen is None else seen
         room = self._directions @ to_head.T
         weights = lighting.dome * (0.75 + 0.5 * room[:, 1:2]) / len(room) * 2
         for lamp in lighting.lamps:
             share = np.exp(lamp.sharpness * (room @ lamp.direction - 1))
             weights = weights + share[:, None] / share.sum() * lamp.colour
-        facing = normals @ self._directions.T
+        weights = weights / (1 + _WRAP)
         light = np.empty_like(normals)
-        for channel, wrap in enumerate(_WRAP):
-            falling = np.maximum(facing + wrap, 0)
-            falling *= visible
-            light[:, channel] = falling @ weights[:, channel] / (1 + wrap)
+        for start in range(0, len(normals), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            facing = normals[part] @ self._directions.T
+            for channel, wrap in enumerate(_WRAP):
+                falling = np.maximum(facing + wrap, 0)
+                falling *= visibility[part]
+                light[part, channel] = falling @ weights[:, channel]
         for lamp in lighting.lamps:
             towards = lamp.direction @ to_head
             halfway = towards + np.array([0, 0, 1], dtype=np.float32) @ to_head
             mirrored = np.maximum(normals @ (halfway / np.linalg.norm(halfway)), 0)
             broad = mirrored**8
             near = np.exp(12 * (self._directions @ towards - 1))
-            open_to = (visible * (near / near.sum())).sum(axis=1)
+            open_to = (visibility * (near / near.sum())).sum(axis=1)
             light += (open_to * (0.35 * broad + broad**6))[:, None] * shine * lamp.colour
         encoded: NDArray[np.float32] = light ** np.float32(1 / _GAMMA)
         return encoded
@@ -163,14 +168,11 @@ def _lit(
     across = np.cross(towards, (0.0, 1.0, 0.0) if abs(towards[1]) < 0.9 else (1.0, 0.0, 0.0))
     across /= np.linalg.norm(across)
     plane = np.column_stack([across, np.cross(towards, across)]).astype(np.float32)
-    cells = (points @ plane) / _CELL
-    low = np.floor(cells.min(axis=0)).astype(int) - 2
-    high = np.ceil(cells.max(axis=0)).astype(int) + 3
-    nearest = np.full(high - low, -np.inf, dtype=np.float32)
-    row, column = (np.floor(cells).astype(int) - low).T
+    reach = int(np.sqrt((points**2).sum(axis=1).max()) / _CELL) + 3
+    nearest = np.full((2 * reach, 2 * reach), -np.inf, dtype=np.float32)
+    row, column = (np.floor((points @ plane) / _CELL).astype(int) + reach).T
     np.maximum.at(nearest, (row, column), points @ towards)
-    inside = np.clip(np.floor((vertices @ plane) / _CELL).astype(int) - low, 1, np.array(nearest.shape) - 2)
-    row, column = inside.T
+    row, column = np.clip(np.floor((vertices @ plane) / _CELL).astype(int) + reach, 1, 2 * reach - 2).T
     depth = vertices @ towards
     open_cells = [
         nearest[row + i, column + j] < depth + _BIAS + _CELL * (abs(i) + abs(j))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -13,7 +14,7 @@ from mien.errors import require
 from mien.images import RGBImage
 from mien.synth.anatomy import Subject, ear_vertices, landmark_places, triangles_of, vertex_normals
 from mien.synth.assets import PARTS, HeadAssets
-from mien.synth.camera import develop, draw_session
+from mien.synth.camera import HEADROOM, develop, draw_session
 from mien.synth.eyes import eye_coordinates, paint_eye
 from mien.synth.light import Lighting, LightStage
 from mien.synth.skin import Skin
@@ -25,14 +26,14 @@ _COLOURS = {
     "mouth": (0.42, 0.17, 0.16), "teeth": (0.88, 0.84, 0.76), "tongue": (0.66, 0.36, 0.34), }  # fmt: skip
 _WORN = {"long hair": 0.02, "glasses": 0.3}
 """What may be worn, and how strongly it mirrors."""
-_HEADROOM = 2.3
-"""Brightest light that a drawn vertex can show; 1 leaves a texture as it is."""
 _OVERSAMPLING = 1.5
 """Pixels drawn along each side for one of the photo."""
 _POSE = (4.2, 4.0, 2.5)
 """Standard deviation of yaw, pitch and roll in degrees among the photos of one person."""
 _PIVOT = np.array([0, 6.4, 0.2], dtype=np.float32)
 """About which the head turns: where the spine enters the skull."""
+_AWAY = -0.35
+"""Normals that point less towards the camera than this belong to no triangle that it sees."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Studio:
     """
 
     def __init__(self, assets: HeadAssets, height: int) -> None:
-        self._vtk: Any = require("vtkmodules.all", "synth")
+        self._vtk = _load_vtk()
         self._to_vtk = require("vtkmodules.util.numpy_support", "synth")
         self._vtk.vtkLogger.SetStderrVerbosity(self._vtk.vtkLogger.VERBOSITY_OFF)
         self._assets = assets
@@ -87,6 +88,7 @@ class Studio:
         self._subject = subject
         self._session = draw_session(self.size, np.random.default_rng(subject.seed + 4))
         self._skin = Skin(self._map, subject)
+        self._skin_pixels = self._set_texture("skin", self._skin.texture)
         self._growth = self._grow_hair(subject)
         lashes = self._skin.tone / 255 * (0.62 - 0.32 * subject.female)
         self._colours[np.unique(self._triangles["lashes"])] = lashes
@@ -106,18 +108,22 @@ class Studio:
         vertices = self._subject.shape(actions) + self._growth
         lighting = self._session.lighting
         normals = vertex_normals(vertices, self._solid) + vertex_normals(vertices, self._rest)
-        light = self._stage.shade(normals, lighting, rotation, self._skin.shine)
         posed = _turned(vertices, rotation, self._assets.turning[:, None])
         turned_normals = normals @ rotation.T.astype(np.float32)
+        front = np.flatnonzero(turned_normals[:, 2] > _AWAY)
+        light = np.zeros_like(normals)
+        light[front] = self._stage.shade(
+            normals[front], lighting, rotation, self._skin.shine[front], self._stage.visibility[front]
+        )
         self._pose_mesh(posed, turned_normals, light)
-        self._set_texture("skin", self._skin.texture(actions))
+        self._skin.wrinkle(actions, self._skin_pixels)
+        self._textures["skin"].GetInput().Modified()
         for name, worn in self._worn.items():
             self._pose_worn(name, worn, lighting, rotation)
         self._light_eyes(lighting)
         project = self._set_camera(posed, chance)
         points = self._true_points.locate(posed, turned_normals, rotation, project, self.size)
-        picture, alpha = self._render()
-        image = develop(picture, alpha, points.positions, self._skin.brightness, self._session, chance)
+        image = develop(self._render(), points.positions, self._skin.brightness, self._session, chance)
         return Photo(image, points.positions, points.visible, turn.astype(np.float32))
 
     def _open(self) -> None:
@@ -150,12 +156,14 @@ class Studio:
         mesh.GetPoints().SetData(self._points)
         mesh.GetPointData().SetScalars(self._lit)
         actor = self._actor(mesh)
+        if part != "lashes":  # thin, and seen from both sides
+            actor.GetProperty().BackfaceCullingOn()  # a third of the time of a frame
         if part == "skin":
-            mesh.GetPointData().SetTCoords(self._to_vtk.numpy_to_vtk(self._map.coordinates, deep=1))
+            self._lay_texture(mesh, self._map.coordinates)
             self._give_texture(actor, part)
         if part == "eyes":  # round and wet: small sharp lights need a normal at every pixel
             mesh.GetPointData().SetNormals(self._normals)
-            mesh.GetPointData().SetTCoords(self._to_vtk.numpy_to_vtk(eye_coordinates(self._assets), deep=1))
+            self._lay_texture(mesh, eye_coordinates(self._assets))
             self._give_texture(actor, part)
             actor.GetMapper().ScalarVisibilityOff()
             look = actor.GetProperty()
@@ -208,17 +216,25 @@ class Studio:
     ) -> None:
         self._to_vtk.vtk_to_numpy(self._points)[:] = vertices
         self._to_vtk.vtk_to_numpy(self._normals)[:] = normals
-        self._to_vtk.vtk_to_numpy(self._lit)[:] = np.clip(light * self._colours * (255 / _HEADROOM), 0, 255)
+        self._to_vtk.vtk_to_numpy(self._lit)[:] = np.clip(light * self._colours * (255 / HEADROOM), 0, 255)
         for changed in (self._points, self._normals, self._lit):
             changed.Modified()
 
-    def _set_texture(self, part: str, picture: RGBImage) -> None:
+    def _lay_texture(self, mesh: Any, coordinates: NDArray[np.float32]) -> None:
+        """Texture coordinates (n, 2) count from the lower left corner; VTK finds a picture's first row there."""
+        from_above = np.column_stack([coordinates[:, 0], 1 - coordinates[:, 1]])
+        mesh.GetPointData().SetTCoords(self._to_vtk.numpy_to_vtk(from_above, deep=1))
+
+    def _set_texture(self, part: str, picture: RGBImage) -> NDArray[np.uint8]:
+        """Give the texture a copy of the picture; what is written into it later shows after `Modified`."""
         height, width = picture.shape[:2]
         image = self._vtk.vtkImageData()
         image.SetDimensions(width, height, 1)
-        flat = np.ascontiguousarray(picture[::-1]).reshape(-1, 3)
-        image.GetPointData().SetScalars(self._to_vtk.numpy_to_vtk(flat, deep=1))
+        scalars = self._to_vtk.numpy_to_vtk(picture.reshape(-1, 3), deep=1)
+        image.GetPointData().SetScalars(scalars)
         self._textures[part].SetInputData(image)
+        pixels: NDArray[np.uint8] = self._to_vtk.vtk_to_numpy(scalars).reshape(picture.shape)
+        return pixels
 
     def _dress(self, subject: Subject, chance: np.random.Generator) -> None:
         """Long hair on most women and few men, glasses on some, more of them with age."""
@@ -234,14 +250,14 @@ class Studio:
         for name, worn in self._worn.items():
             mesh = self._actors[name].GetMapper().GetInput()
             mesh.SetPolys(self._cells(worn.triangles))
-            mesh.GetPointData().SetTCoords(self._to_vtk.numpy_to_vtk(worn.coordinates, deep=1))
+            self._lay_texture(mesh, worn.coordinates)
 
     def _pose_worn(self, name: str, worn: Worn, lighting: Lighting, rotation: NDArray[np.float64]) -> None:
         shine = np.full_like(worn.vertices, _WORN[name])
         light = self._stage.shade(worn.normals, lighting, rotation, shine, worn.seen)
         mesh = self._actors[name].GetMapper().GetInput()
         mesh.GetPoints().SetData(self._to_vtk.numpy_to_vtk(_turned(worn.vertices, rotation), deep=1))
-        lit = np.clip(light * (255 / _HEADROOM), 0, 255).astype(np.uint8)
+        lit = np.clip(light * (255 / HEADROOM), 0, 255).astype(np.uint8)
         mesh.GetPointData().SetScalars(self._to_vtk.numpy_to_vtk(lit, deep=1))
 
     def _light_eyes(self, lighting: Lighting) -> None:
@@ -276,15 +292,15 @@ class Studio:
 
         return project
 
-    def _render(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The picture, (height, width, 3), premultiplied, 0..255, and its opacity, (height, width, 1), 0..1."""
+    def _render(self) -> NDArray[np.uint8]:
+        """The head, (height, width, 4), premultiplied RGB in units of 1 / `HEADROOM`, and its opacity."""
         width, height = self._drawn_size
         self._window.Render()
         pixels = self._vtk.vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)
         drawn = self._to_vtk.vtk_to_numpy(pixels).reshape(height, width, 4)
-        rgba = cv2.resize(drawn, self.size, interpolation=cv2.INTER_AREA)[::-1]
-        return rgba[..., :3].astype(np.float32) * np.float32(_HEADROOM), rgba[..., 3:].astype(np.float32) / 255
+        smaller: NDArray[np.uint8] = cv2.resize(drawn, self.size, interpolation=cv2.INTER_LINEAR)
+        return cv2.flip(smaller, 0)
 
     def _grow_hair(self, subject: Subject) -> NDArray[np.float32]:
         """How far hair and clothes lift the surface, (n, 3)."""
@@ -302,6 +318,13 @@ class Studio:
         lift[~on_skin | ear_vertices(self._assets)] = 0
         grown: NDArray[np.float32] = normals * lift[:, None]
         return grown
+
+
+def _load_vtk() -> Any:
+    """The classes of the few parts of VTK that draw; all of it would take a second more to load."""
+    parts = ("vtkCommonCore", "vtkCommonDataModel", "vtkRenderingCore", "vtkRenderingOpenGL2")
+    modules = [require(f"vtkmodules.{part}", "synth") for part in parts]
+    return SimpleNamespace(**{name: value for module in modules for name, value in vars(module).items()})
 
 
 def _rotation(turn: NDArray[np.float64]) -> NDArray[np.float64]:

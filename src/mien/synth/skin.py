@@ -47,21 +47,24 @@ class Skin:
         self.clothes = _clothes(shared, chance)
         cover = self.clothes[..., None]
         dressed = bare * (1 - cover) + _cloth(chance) * cover
-        self._texture = np.clip(dressed, 0, 255).astype(np.uint8)
-        standing = np.array([0.5 * self._depth * np.clip((subject.age - 35) / 40, 0, 1)], dtype=np.float32)
-        self._standing = standing
+        self.texture = np.clip(dressed, 0, 255).astype(np.uint8)
+        """(height, width, 3), uint8, RGB: the skin without wrinkles."""
+        self._standing = np.float32(0.5 * self._depth * np.clip((subject.age - 35) / 40, 0, 1))
 
-    def texture(self, actions: NDArray[np.floating]) -> NDArray[np.uint8]:
-        """The texture with the wrinkles of these facial actions; (height, width, 3), uint8, RGB."""
+    def wrinkle(self, actions: NDArray[np.floating], onto: NDArray[np.uint8]) -> None:
+        """Paint the face with the wrinkles of facial actions (52,) onto a copy of `texture`."""
         depths = self._depth * np.clip(self._weights @ actions.astype(np.float32), 0, 1.2) + self._standing
+        used = np.flatnonzero(depths > 0.01)
         top, bottom, left, right = FACE
-        folds = np.einsum("w,wrc->rc", depths.astype(np.float32), self._shared.wrinkles[:, top:bottom, left:right])
-        shade = 255 * (1 - folds)
-        texture = self._texture.copy()
-        part = texture[top:bottom, left:right]
-        grey = cv2.cvtColor(np.clip(shade, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
-        cv2.multiply(part, grey, dst=part, scale=1 / 255)
-        return texture
+        maps = self._shared.wrinkles[used, top:bottom, left:right]
+        folds = np.einsum("w,wrc->rc", depths[used].astype(np.float32), maps)
+        shade = cv2.convertScaleAbs(folds, alpha=-255, beta=255)
+        cv2.multiply(
+            self.texture[top:bottom, left:right],
+            cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB),
+            dst=onto[top:bottom, left:right],
+            scale=1 / 255,
+        )
 
     def _mirror(self, shared: SkinMap, tone: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
         """Skin mirrors about as much whatever its tone, most on nose and forehead; hair and clothes hardly do."""
@@ -114,7 +117,8 @@ class Skin:
         redness = chance.uniform(0.4, 1.0) * (0.7 + 0.5 * subject.female)
         colour = tone * (1 - redness * np.array([0.10, 0.38, 0.30])) * chance.uniform(0.88, 1.0)
         if subject.female > 0.5 and chance.random() < 0.25:  # lipstick
-            colour = 0.35 * colour + 0.65 * np.array([chance.uniform(130, 190), chance.uniform(30, 80), 70])
+            stick = np.array([chance.uniform(130, 190), chance.uniform(30, 80), 70])
+            colour = 0.35 * colour + 0.65 * stick * (0.4 + 0.6 * tone.mean() / 200)
         lips = shared.lips[..., None] * 0.9
         texture[:] = texture * (1 - lips) + colour * (1 + 0.04 * noise(chance, 1.5, 4.0)[..., None]) * lips
         p = shared.points

@@ -37,7 +37,9 @@ class Worn:
 
 
 def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.Generator) -> Worn:
-    """A curtain around the back of the head that falls to the jaw, the neck or the shoulders.
+    """Hair that parts above the forehead, lies close on the crown and falls to the jaw, the neck or the shoulders.
+
+    A sheet around the head, from one side of the face over the back to the other.
 
     Args:
         subject: the person.
@@ -45,30 +47,36 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
         chance: of the person.
     """
     head = subject.neutral[skin]
+    top = head[:, 1].max()
     head = head[(head[:, 1] > 7.55) & (head[:, 1] < 8.1)]
-    top = subject.neutral[skin][:, 1].max()
-    width, depth = np.abs(head[:, 0]).max(), head[:, 2].min()
+    width, back = np.abs(head[:, 0]).max(), 0.3 - head[:, 2].min()
+    front = head[head[:, 1] > 7.95][:, 2].max() - 0.3
     over_ears = chance.random() < 0.6
-    thickness = chance.uniform(0.17, 0.26) if over_ears else chance.uniform(0.08, 0.14)
-    start = chance.uniform(0.74, 0.9) if over_ears else chance.uniform(0.95, 1.1)
+    thickness = chance.uniform(0.13, 0.22) if over_ears else chance.uniform(0.07, 0.12)
+    beside = chance.uniform(0.74, 0.9) if over_ears else chance.uniform(0.95, 1.1)
+    parting, hairline = chance.uniform(0.0, 0.12), chance.uniform(8.0, 8.12)
     tips, flare = chance.choice([6.35, 5.9, 5.0], p=[0.3, 0.35, 0.35]), chance.uniform(-0.05, 0.2)
-    around = np.linspace(start, 2 * np.pi - start, _COLUMNS)
-    down = np.linspace(0, 1, _ROWS)[:, None]
-    ragged = np.interp(around, np.linspace(0, 2 * np.pi, 40), chance.normal(0, 0.05, 40))
-    level = (top - 0.03) + (tips + ragged - top) * down
-    crown = np.clip((level - 7.75) / (top + thickness * 0.7 - 7.75), 0, 1)
+    down = np.linspace(0, 1, _ROWS)[:, None] ** 1.6  # closest rows where the crown bends
+    across = np.linspace(-1, 1, _COLUMNS)
+    ragged = np.interp(across, np.linspace(-1, 1, 40), chance.normal(0, 0.05, 40))
+    crest = top + 0.6 * thickness
+    level = crest + (tips + ragged - crest) * down
+    edge = np.interp(level[:, :1], [hairline - 0.38, hairline - 0.2, hairline], [beside, 0.72, parting])
+    around = np.pi + across * (np.pi - edge)
+    crown = np.clip((level - 7.75) / (crest - 7.75), 0, 1)
     shape = (
         np.sqrt(1 - crown**2)
         * (1 + 0.05 * np.sin(np.pi * np.clip((7.75 - level) / 1.5, 0, 1)))
-        * (1 + flare * down**2)
+        * (1 + flare * np.clip((7.75 - level) / 2.5, 0, 1) ** 2)
     )
-    waves = 1 + np.interp(around, np.linspace(0, 2 * np.pi, 60), chance.normal(0, 0.02, 60)) * down
+    waves = 1 + np.interp(across, np.linspace(-1, 1, 60), chance.normal(0, 0.02, 60)) * down
+    depth = np.where(np.cos(around) > 0, front + 0.5 * thickness, back + thickness)
     x = (width + thickness) * np.sin(around) * shape * waves
-    z = 0.3 + (0.3 - depth + thickness) * np.cos(around) * shape * waves
+    z = 0.3 + depth * np.cos(around) * shape * waves
     normals = np.stack([np.sin(around) * shape, crown + 0.15, np.cos(around) * shape], axis=-1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    locks = np.interp(around, np.linspace(0, 2 * np.pi, 90), chance.uniform(0.35, 0.75, 90))
-    across = np.broadcast_to((around - start) / (2 * np.pi - 2 * start), level.shape)
+    locks = np.interp(across, np.linspace(-1, 1, 90), chance.uniform(0.35, 0.75, 90))
+    strands = np.broadcast_to((across + 1) / 2, level.shape)
     corner = (np.arange(_ROWS - 1)[:, None] * _COLUMNS + np.arange(_COLUMNS - 1)).reshape(-1, 1)
     below = corner + _COLUMNS
     squares = np.hstack([corner, below, corner + 1, corner + 1, below, below + 1])
@@ -77,7 +85,7 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
         triangles=squares.reshape(-1, 3).astype(np.int32),
         normals=_rows(normals),
         seen=_rows((locks * (1 - 0.35 * down))[..., None]),
-        coordinates=_rows(np.stack([across, np.broadcast_to(1 - down, level.shape)], axis=-1)),
+        coordinates=_rows(np.stack([strands, np.broadcast_to(1 - down, level.shape)], axis=-1)),
     )
 
 
