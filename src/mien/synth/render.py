@@ -89,10 +89,10 @@ class Studio:
         self._session = draw_session(self.size, np.random.default_rng(subject.seed + 4))
         self._skin = Skin(self._map, subject)
         self._skin_pixels = self._set_texture("skin", self._skin.texture)
-        self._growth = self._grow_hair(subject)
         lashes = self._skin.tone / 255 * (0.62 - 0.32 * subject.female)
         self._colours[np.unique(self._triangles["lashes"])] = lashes
         self._dress(subject, np.random.default_rng(subject.seed + 3))
+        self._growth = self._grow_hair(subject)
         self._set_texture("eyes", paint_eye(subject, np.random.default_rng(subject.seed + 1)))
 
     def photograph(self, actions: NDArray[np.float32], chance: np.random.Generator, nod: float = 0.0) -> Photo:
@@ -306,6 +306,8 @@ class Studio:
         """How far hair and clothes lift the surface, (n, 3)."""
         chance = np.random.default_rng(subject.seed + 2)
         thickness = chance.uniform(0.03, 0.15) + 0.05 * subject.female
+        if "long hair" in self._worn:
+            thickness = 0.01  # the rest of it lies in the sheet
         rows, columns = np.array(self._skin.scalp.shape) - 1
         u = (self._map.coordinates[:, 0] * columns).astype(int)
         v = ((1 - self._map.coordinates[:, 1]) * rows).astype(int)

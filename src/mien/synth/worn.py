@@ -61,7 +61,7 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
     ragged = np.interp(across, np.linspace(-1, 1, 40), chance.normal(0, 0.05, 40))
     crest = top + 0.6 * thickness
     level = crest + (tips + ragged - crest) * down
-    edge = np.interp(level[:, :1], [hairline - 0.38, hairline - 0.2, hairline], [beside, 0.72, parting])
+    edge = np.interp(level[:, :1], [hairline - 0.5, hairline - 0.2, hairline + 0.05], [beside, 0.66, parting])
     around = np.pi + across * (np.pi - edge)
     crown = np.clip((level - 7.75) / (crest - 7.75), 0, 1)
     shape = (
@@ -70,7 +70,7 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
         * (1 + flare * np.clip((7.75 - level) / 2.5, 0, 1) ** 2)
     )
     waves = 1 + np.interp(across, np.linspace(-1, 1, 60), chance.normal(0, 0.02, 60)) * down
-    depth = np.where(np.cos(around) > 0, front + 0.5 * thickness, back + thickness)
+    depth = np.where(np.cos(around) > 0, front + thickness, back + thickness)
     x = (width + thickness) * np.sin(around) * shape * waves
     z = 0.3 + depth * np.cos(around) * shape * waves
     normals = np.stack([np.sin(around) * shape, crown + 0.15, np.cos(around) * shape], axis=-1)
