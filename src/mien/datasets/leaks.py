@@ -4,7 +4,7 @@ Three kinds: a subject in two parts of a split; the same file under two subjects
 subjects, as when a photo was saved again, scaled or brightened. The last is found by a perceptual hash of the
 *aligned* crop, for there a frame cut closer or a turn changes nothing: the signs, about their median, of the 255
 lowest frequencies of its cosine transform (after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-Functions", 2010). docs/decisions/0007 has the measurement behind `NEAR`.
+Functions", 2010). docs/decisions/0006 has the measurement behind `NEAR`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mien.errors import DataError
 from mien.images import RGBImage
 
-NEAR = 28
+NEAR = 20
 """Bits of 255 in which the hashes of two copies of one picture differ at most."""
 _BLOCK = 64
 

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.errors import FaceError
 from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
-from mien.faces.landmarks import LandmarkPredictor, Landmarks
+from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
 from mien.images import Decoded, Photo, PhotoArray, RGBImage
 
 _BYSTANDER = 0.25
@@ -23,7 +24,7 @@ _LIKELY_FACE = 0.4
 """Side of a face box as a share of the photo's shorter side, for which the first decoding has enough pixels."""
 _BOX_IN_CROP = 155 / 224
 """Side of a face box as a share of the crop's."""
-_ENLARGED = 1.25
+_ENLARGED = 1.5
 """Crop pixels for one decoded pixel, up to which decoding again is not worth its time."""
 
 
@@ -104,12 +105,23 @@ class FaceExtractor:
         to_photo = _decoded_to_photo(decoded)
         corners = box.as_array().reshape(2, 2)
         found = self._predictor.predict(decoded.image, to_photo.inverse().apply(corners).reshape(-1))
+        if decoded.reduction > 1:  # a coarse look places boxes coarsely: look again where the face turned out to be
+            found = self._predictor.predict(decoded.image, _usual_box(found))
         landmarks: Landmarks = to_photo.apply(found).astype(np.float32)
         return landmarks
 
     @staticmethod
     def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int) -> RGBImage:
         return warp(decoded.image, photo_to_crop(landmarks_photo, size).after(_decoded_to_photo(decoded)), size)
+
+
+def _usual_box(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Where the detector would see the face, by its landmarks; shape (4,): left, top, right, bottom."""
+    corners = ALIGNED_BOX.reshape(2, 2)
+    middle, half = corners.mean(axis=0), np.ptp(corners, axis=0) / 2
+    to_image = photo_to_crop(landmarks, 1).inverse()
+    centre = to_image.apply(middle)
+    return np.concatenate([centre - half * to_image.scale, centre + half * to_image.scale])
 
 
 def _decoded_to_photo(decoded: Decoded) -> Similarity:
