@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity
-from mien.faces.landmarks import _ALIGNED_BOX, LandmarkPredictor
+from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor
 from mien.faces.points68 import INNER
 from mien.images import RGBImage, list_photos, read_rgb
 
@@ -34,7 +34,7 @@ def main(folder: str, count: int) -> None:
 
     ways = {
         "detector's box, as published": by_detector,
-        "one fixed box": lambda crop: predictor.predict(crop, _ALIGNED_BOX * crop.shape[0]),
+        "one fixed box": lambda crop: predictor.predict(crop, ALIGNED_BOX * crop.shape[0]),
         "mean over five fixed boxes": predictor.predict_aligned,
     }
     jitter: dict[str, list[np.ndarray]] = {name: [] for name in ways}

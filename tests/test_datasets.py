@@ -1,5 +1,7 @@
+import os
 from pathlib import Path
 
+import icv_mefed
 import numpy as np
 import polars as pl
 import pytest
@@ -7,10 +9,11 @@ from PIL import Image
 from skimage import data
 
 from mien.datasets import PreparedSet, prepare
-from mien.datasets.icv_mefed import photo_name, read_labels, write_labels
-from mien.datasets.manifest import Manifest
+from mien.datasets.icv_mefed import photo_name, read_label_lines, write_labels
+from mien.datasets.leaks import refuse_leaks
+from mien.datasets.manifest import Columns, Manifest
 from mien.datasets.sources import read_source
-from mien.datasets.splits import refuse_leak, split_by_subject
+from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
 from mien.errors import DataError, OutputError
 
 
@@ -45,7 +48,7 @@ def test_icv_mefed_is_recognised_and_unlabelled_photos_are_kept(icv: Path) -> No
 def test_written_labels_are_read_back(tmp_path: Path) -> None:
     labels = {photo_name(3, 1): "1_1", photo_name(104, 250): "N_N"}
     write_labels(tmp_path / "labels.txt", labels)
-    assert read_labels(tmp_path / "labels.txt") == {name.lower(): text for name, text in labels.items()}
+    assert read_label_lines(tmp_path / "labels.txt") == {name.lower(): [text] for name, text in labels.items()}
 
 
 @pytest.mark.parametrize(
@@ -53,8 +56,6 @@ def test_written_labels_are_read_back(tmp_path: Path) -> None:
     [
         ("Sample_003_002.JPG\t8_1", "line 3: label '8_1' is not one of the 50 classes"),
         ("Sample_003_002.JPG", "line 3: .* is not 'Sample_SSS_III.jpg<TAB>C_D'"),
-        ("Sample_003_009.JPG\t1_2", "name photos that are not in"),
-        ("Sample_003_001.JPG\t1_2", "another label further up"),
     ],
 )
 def test_a_wrong_label_line_is_refused_by_number(icv: Path, line: str, complaint: str) -> None:
@@ -81,10 +82,114 @@ def test_a_table_with_a_missing_column_is_refused_by_its_name(tmp_path: Path) ->
         read_source(tmp_path / "photos.csv")
 
 
-def test_a_photo_listed_twice_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "photos.csv").write_text("path,subject\na.jpg,1\na.jpg,2\n")
-    with pytest.raises(DataError, match="listed twice"):
-        read_source(tmp_path / "photos.csv")
+def _statuses(manifest: Manifest) -> list[tuple[str, str | None, str | None]]:
+    return list(manifest.table.select("path", "label", "status").iter_rows())
+
+
+def test_lines_without_photo_and_lines_that_repeat_or_contradict_stay_as_rows(icv: Path) -> None:
+    with (icv / "training.txt").open("a") as file:
+        file.write("Sample_003_009.JPG\t1_2\nSample_003_001.JPG\t1_1\nSample_011_251.JPG\t2_2\n")
+    assert _statuses(read_source(icv)) == [
+        ("Sample_003_001.JPG", "1_1", None),
+        ("Sample_003_001.JPG", "1_1", "double"),
+        ("Sample_003_002.JPG", None, None),
+        ("Sample_003_009.jpg", "1_2", "missing"),
+        ("Sample_011_251.jpg", None, "double"),
+    ]
+
+
+def test_two_photos_of_one_name_cannot_share_a_label_line(icv: Path) -> None:
+    _photo(icv / "again" / "Sample_003_001.jpg")
+    assert _statuses(read_source(icv))[:2] == [
+        ("Sample_003_001.JPG", "1_1", None),
+        ("Sample_003_002.JPG", None, None),
+    ]
+    assert _statuses(read_source(icv))[-1] == ("again/Sample_003_001.jpg", None, "double")
+
+
+def test_table_entries_that_repeat_contradict_or_lack_their_photo_stay_as_rows(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        _photo(tmp_path / name)
+    lines = "path,subject,label\nb.jpg,1,1_1\nb.jpg,1,1_1\na.jpg,1,\na.jpg,2,\nc.jpg,1,5_5\n"
+    (tmp_path / "photos.csv").write_text(lines)
+    assert _statuses(read_source(tmp_path / "photos.csv")) == [
+        ("a.jpg", None, "double"),
+        ("a.jpg", None, "double"),
+        ("b.jpg", "1_1", None),
+        ("b.jpg", "1_1", "double"),
+        ("c.jpg", "5_5", "missing"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_columns_of_a_table_may_have_other_names(tmp_path: Path, suffix: str) -> None:
+    _photo(tmp_path / "a.jpg")
+    table = pl.DataFrame({"file": ["a.jpg"], "who": [7], "shows": ["3_6"], "part": ["test"]})
+    path = tmp_path / f"photos.{suffix}"
+    table.write_csv(path) if suffix == "csv" else table.write_parquet(path)
+    manifest = read_source(path, columns=Columns("file", "who", "shows", "part"))
+    assert manifest.table.row(0) == ("a.jpg", "7", "3_6", "test", None, None)
+    with pytest.raises(DataError, match="column 'emotion' is missing"):
+        read_source(path, columns=Columns("file", "who", "emotion", "part"))
+
+
+def test_a_named_layout_is_taken_at_its_word(icv: Path) -> None:
+    assert read_source(icv, "folders").table["subject"].to_list() == [
+        "Sample_003_001",
+        "Sample_003_002",
+        "Sample_011_251",
+    ]
+    with pytest.raises(DataError, match="no such table"):
+        read_source(icv, "table")
+
+
+def test_a_name_that_is_no_utf8_becomes_a_row(tmp_path: Path) -> None:
+    _photo(tmp_path / "fine.png")
+    os.link(tmp_path / "fine.png", os.fsencode(tmp_path) + b"/\xff.png")
+    rows = {row[0]: row[2] for row in _statuses(read_source(tmp_path))}
+    assert rows == {"fine.png": None, "\\udcff.png": "unreadable"}
+
+
+def test_icv_mefed_is_read_exactly_with_all_its_irregularities(tmp_path: Path) -> None:
+    truth = icv_mefed.fake(tmp_path, [3, 11, 13, 94, 111])
+    manifest = read_source(tmp_path)
+    assert manifest.layout == "icv-mefed"
+    assert {path: (subject, label) for path, subject, label in _rows(manifest)} == truth
+    assert manifest.table["status"].null_count() == len(truth) == 250 + 250 + 242 + 250 + 251
+    assert truth["Sample_011_251.JPG"] == ("011", "7_7")
+
+
+def _icv_table() -> pl.DataFrame:
+    """All labelled photos of iCV-MEFED, by name."""
+    rows = [(f"{subject:03d}", text) for subject in icv_mefed.subjects() for _, text in icv_mefed.photos_of(subject)]
+    return pl.DataFrame(rows, schema=["subject", "label"], orient="row").with_columns(split=pl.lit("?"))
+
+
+def _counts(table: pl.DataFrame) -> dict[str, int]:
+    return dict(table["split"].value_counts().iter_rows())
+
+
+def test_the_challenge_split_has_its_published_sizes() -> None:
+    table = split_by_number(_icv_table(), CHALLENGE)
+    assert _counts(table) == icv_mefed.CHALLENGE_COUNTS
+    assert table.group_by("split").agg(pl.col("subject").n_unique())["subject"].sort().to_list() == [23, 28, 64]
+
+
+def test_the_papers_split_is_the_first_20719_and_the_last_2250_photos_by_subject() -> None:
+    table = split_by_number(_icv_table(), PAPER)
+    assert _counts(table) == {"train": 20_719, "validation": 2_250, "test": 5_751}
+    both = table.filter(pl.col("split") != "test").sort("subject", maintain_order=True)
+    assert set(both["split"][:20_719]) == {"train"}
+    assert set(both["split"][20_719:]) == {"validation"}
+
+
+def test_a_split_by_number_leaves_strangers_out_and_needs_numbers() -> None:
+    table = pl.DataFrame({"subject": ["003", "094", "130"], "split": [None, None, "train"]})
+    assert split_by_number(table, PAPER)["split"].to_list() == ["train", "validation", None]
+    with pytest.raises(DataError, match="subject 'ann' has no number"):
+        split_by_number(table.with_columns(subject=pl.lit("ann")), PAPER)
+    with pytest.raises(DataError, match="no subject is among the training subjects 003-093"):
+        split_by_number(table.filter(pl.col("subject") != "003"), PAPER)
 
 
 def _table(subjects: int) -> pl.DataFrame:
@@ -96,15 +201,15 @@ def _table(subjects: int) -> pl.DataFrame:
 @pytest.mark.parametrize("subjects", [3, 10, 92])
 def test_no_subject_is_on_two_sides_and_every_side_has_one(subjects: int) -> None:
     table = split_by_subject(_table(subjects), 0.1, 0.1, seed=0)
-    refuse_leak(table, Path("set"))
+    refuse_leaks(table.with_columns(path=pl.lit("photo")), Path("set"))
     assert set(table["split"]) == {"train", "validation", "test"}
     assert table.equals(split_by_subject(_table(subjects), 0.1, 0.1, seed=0))
 
 
 def test_a_leaking_subject_is_named() -> None:
-    table = pl.DataFrame({"subject": ["ann", "ann"], "split": ["train", "test"]})
+    table = pl.DataFrame({"path": ["a", "b"], "subject": ["ann", "ann"], "split": ["train", "test"]})
     with pytest.raises(DataError, match="subject ann is in test and train"):
-        refuse_leak(table, Path("set"))
+        refuse_leaks(table, Path("set"))
 
 
 def test_too_few_subjects_are_refused() -> None:

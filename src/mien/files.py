@@ -42,6 +42,8 @@ def saying_where(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "the disk is full; make room and run the same command again, it goes on where it stopped"
+        elif error.errno == errno.EFBIG:
+            remedy = "the file would be larger than this disk allows; choose another place, or split the set"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = "it may not be written; choose another place or change the permissions"
         elif error.errno == errno.ENOENT:

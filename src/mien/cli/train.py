@@ -30,6 +30,9 @@ def train(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or start.")] = False,
+    allow_leaks: Annotated[
+        bool, typer.Option("--allow-leaks", help="Train although a person or picture is on both sides of the split.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the run's meta.json.")] = False,
 ) -> None:
     from mien.datasets.prepared import PreparedSet
@@ -45,7 +48,15 @@ def train(
         def tell(progress: Progress) -> None:
             show(progress.step, progress.steps, describe(progress))
 
-        meta = train_run(PreparedSet.open(prepared), run, chosen, name=recipe, resume=resume, report=tell)
+        meta = train_run(
+            PreparedSet.open(prepared),
+            run,
+            chosen,
+            name=recipe,
+            resume=resume,
+            allow_leaks=allow_leaks,
+            report=tell,
+        )
     if json:
         print_json(meta)
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
-from mien.datasets.manifest import Manifest
+from mien.datasets.manifest import Entry, Manifest
 from mien.errors import LabelError
 from mien.images import list_photos
 from mien.labels import CompoundEmotion
@@ -20,12 +20,12 @@ def read_folders(folder: Path) -> Manifest:
     Raises:
         DataError: no such folder, or no photos in it.
     """
-    rows = []
+    entries = []
     for path in list_photos(folder):
         relative = path.relative_to(folder)
         subject, label = _who_and_what(relative)
-        rows.append((relative.as_posix(), subject, label, None))
-    return Manifest.from_rows(folder, rows, "folders")
+        entries.append(Entry(relative.as_posix(), subject, label))
+    return Manifest.from_entries(folder, entries, "folders")
 
 
 def _who_and_what(relative: PurePath) -> tuple[str, str | None]:

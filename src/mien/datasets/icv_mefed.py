@@ -11,9 +11,10 @@ The faces that mien makes (`mien synth`) are laid out the same way.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from mien.datasets.manifest import Manifest, parse_label
+from mien.datasets.manifest import DOUBLE, MISSING, Entry, Manifest, parse_label
 from mien.errors import DataError
 from mien.images import list_photos
 
@@ -28,50 +29,73 @@ def photo_name(subject: int, index: int) -> str:
 
 def is_icv_mefed(folder: Path) -> bool:
     """Whether a folder holds photos named as in iCV-MEFED, and a label file."""
-    return find_label_file(folder) is not None and any(map(_is_photo, folder.rglob("Sample_*")))
+    return bool(find_label_files(folder)) and any(map(_is_photo, folder.rglob("Sample_*")))
 
 
-def find_label_file(folder: Path) -> Path | None:
-    """The label file of a folder: `labels.txt`, else the first text file with a label line; None without."""
-    candidates = [folder / LABEL_FILE, *sorted(folder.glob("*.txt"))]
-    return next((path for path in candidates if path.is_file() and _starts_with_label(path)), None)
+def find_label_files(folder: Path) -> list[Path]:
+    """The label files of a folder: `labels.txt`, else all text files that begin with a label line."""
+    own = folder / LABEL_FILE
+    candidates = [own] if own.is_file() else sorted(folder.glob("*.txt"))
+    return [path for path in candidates if path.is_file() and _starts_with_label(path)]
 
 
-def read_icv_mefed(folder: Path, labels: Path | None = None) -> Manifest:
-    """Read the set; photos without a label line are kept, unlabelled.
+def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
+    """Read the set.
+
+    Photos without a label line are kept, unlabelled. Lines without their photo and contradicting lines stay in the
+    manifest with their reason.
 
     Args:
         folder: holds the photos, flat or nested.
-        labels: the label file; looked for in `folder` if None.
+        labels: the label files; looked for in `folder` if none are given.
 
     Raises:
-        DataError: no photos, a label line that cannot be read, or a line whose photo is missing.
+        DataError: no photos, or a label line that cannot be read.
     """
-    label_file = labels or find_label_file(folder)
-    by_name = read_labels(label_file) if label_file else {}
-    rows = []
+    lines: dict[str, list[str]] = {}
+    for path in labels or find_label_files(folder):
+        for name, texts in read_label_lines(path).items():
+            lines.setdefault(name, []).extend(texts)
+    entries = []
+    photos: dict[str, str] = {}
     for path in list_photos(folder):
         match = _PHOTO.fullmatch(path.name)
         if not match:
             continue
-        label = by_name.pop(path.name.lower(), None)
-        rows.append((path.relative_to(folder).as_posix(), match["subject"], label, None))
-    if by_name:
-        raise DataError(
-            f"{label_file}: {len(by_name)} lines name photos that are not in {folder} "
-            f"(the first: {next(iter(by_name))}); take them out, or add the photos"
-        )
-    return Manifest.from_rows(folder, rows, "icv-mefed")
+        where, key = path.relative_to(folder).as_posix(), path.name.lower()
+        texts = lines.get(key, [])
+        label = texts[0] if texts else None
+        if key in photos:
+            reason = f"{photos[key]} has the same name, which the label file means; keep one of them"
+            entries.append(Entry(where, match["subject"], None, None, DOUBLE, reason))
+        elif len(set(texts)) > 1:
+            reason = f"labelled {' and '.join(texts)} in the label file; keep the right line"
+            entries.append(Entry(where, match["subject"], None, None, DOUBLE, reason))
+        else:
+            entries.append(Entry(where, match["subject"], label))
+            again = "labelled in more than one line; the first counts"
+            entries += [Entry(where, match["subject"], label, None, DOUBLE, again)] * (len(texts) - 1)
+        photos.setdefault(key, where)
+    for name, texts in lines.items():
+        if name not in photos:
+            subject = name.split("_")[1]
+            reason = "a label line without its photo; add the photo or take the line out"
+            entries.append(Entry(f"Sample{name[6:]}", subject, texts[0], None, MISSING, reason))
+    return Manifest.from_entries(folder, entries, "icv-mefed")
 
 
-def read_labels(path: Path) -> dict[str, str]:
-    """Photo name in lower case -> label text.
+def read_label_lines(path: Path) -> dict[str, list[str]]:
+    """Photo name in lower case -> its label texts, one for each line that names it.
 
     Raises:
-        DataError: a line that is no photo name and label, or a photo with two labels.
+        DataError: not readable, or a line that is no photo name and label.
     """
-    labels: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not readable as a label file ({error}); give a text file") from error
+    labels: dict[str, list[str]] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
         words = line.split()
         if not words:
             continue
@@ -80,13 +104,12 @@ def read_labels(path: Path) -> dict[str, str]:
             raise DataError(f"{where}: {line.strip()!r} is not 'Sample_SSS_III.jpg<TAB>C_D'")
         label = parse_label(words[1], where)
         assert label is not None
-        if labels.setdefault(words[0].lower(), label) != label:
-            raise DataError(f"{where}: {words[0]} has another label further up; keep one of the lines")
+        labels.setdefault(words[0].lower(), []).append(label)
     return labels
 
 
 def write_labels(path: Path, labels: dict[str, str]) -> None:
-    """Write a label file that `read_labels` reads back: photo name -> label text."""
+    """Write a label file that `read_label_lines` reads back: photo name -> label text."""
     path.write_text("".join(f"{name}\t{label}\n" for name, label in labels.items()), encoding="utf-8")
 
 

@@ -29,20 +29,29 @@ WORK_FOLDER = "shards"
 """Holds the plan and the finished shards while a set is being prepared."""
 
 OK = "ok"
+NO_FACE = "no face"
 
 SCHEMA: dict[str, pl.DataType] = {
     "path": pl.String(),  # relative to the source
     "subject": pl.String(),
     "label": pl.String(),  # label text, null where unknown
     "split": pl.String(),  # train, validation, test
-    "status": pl.String(),  # ok, no face, unreadable
+    "status": pl.String(),  # ok, no face, unreadable, missing (a label without photo), double (a repeated entry)
     "reason": pl.String(),  # why not ok, or what to know
     "face_count": pl.Int32(),
     "face_box": pl.Array(pl.Float32(), 4),  # left, top, right, bottom in photo pixels
     "face_score": pl.Float32(),
     "landmarks_photo": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in photo pixels
     "landmarks_crop": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in crop pixels
+    "file_hash": pl.String(),  # first 32 hexadecimal digits of the SHA-256 of the file
+    "face_hash": pl.String(),  # perceptual hash of the crop, 64 hexadecimal digits
 }
+
+
+def landmarks_column(size: int) -> str:
+    """`landmarks_crop_1200` for 1200: landmarks found on a crop of that side, in the pixels of the *stored* crop
+    (of side 224), like those of `landmarks_crop`."""
+    return f"landmarks_crop_{size}"
 
 
 def crops_file(size: int) -> str:
@@ -60,19 +69,26 @@ class PreparedSet:
         table: the rows with status ok, columns as in `SCHEMA`, plus `row`: the place in `crops`.
         displacement: shape (n, 136), float32, crop pixels: Eq. 2 against the subject's mean over *all* its
             usable photos, the unlabelled ones too.
+        landmark_size: side of the crops on which its landmarks were found; None for the stored crops.
     """
 
     path: Path
     info: dict[str, Any]
     table: pl.DataFrame
     displacement: NDArray[np.float32]
+    landmark_size: int | None = None
 
     @classmethod
-    def open(cls, path: Path) -> PreparedSet:
+    def open(cls, path: Path, landmark_size: int | None = None) -> PreparedSet:
         """Open a whole prepared set.
 
+        Args:
+            path: its folder.
+            landmark_size: use the landmarks that were found on crops of this side (`mien prepare --landmark-size`),
+                in pixels of the stored crop all the same; None for those of the stored crop itself.
+
         Raises:
-            DataError: not a prepared set, an unfinished or a damaged one.
+            DataError: not a prepared set, an unfinished or a damaged one, or one without such landmarks.
         """
         if not (path / SET_FILE).is_file():
             state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
@@ -85,8 +101,13 @@ class PreparedSet:
         usable = table.filter(pl.col("status") == OK)
         if usable.is_empty():
             raise DataError(f"{path}: no photo in it has a face; look at the reasons in {SAMPLES_FILE}")
-        moved = displacement_by_subject(_landmarks(usable), usable["subject"].to_list())
-        return cls(path, info, usable, moved)
+        if landmark_size is not None and landmarks_column(landmark_size) not in usable.columns:
+            raise DataError(
+                f"{path}: holds no landmarks from crops of {landmark_size} pixels; prepare it into another folder "
+                f"with --landmark-size {landmark_size}"
+            )
+        moved = displacement_by_subject(_landmarks(usable, landmark_size), usable["subject"].to_list())
+        return cls(path, info, usable, moved, landmark_size)
 
     def select(self, *splits: str) -> PreparedSet:
         """The labelled photos of one or more splits.
@@ -100,7 +121,9 @@ class PreparedSet:
                 f"{self.path}: no labelled photos in the part {' or '.join(splits)}; prepare it again with "
                 "--validation and --test above 0, or name the split in a manifest"
             )
-        return PreparedSet(self.path, self.info, self.table.filter(chosen), self.displacement[chosen])
+        return PreparedSet(
+            self.path, self.info, self.table.filter(chosen), self.displacement[chosen], self.landmark_size
+        )
 
     def __len__(self) -> int:
         return len(self.table)
@@ -128,7 +151,7 @@ class PreparedSet:
     @cached_property
     def landmarks(self) -> NDArray[np.float32]:
         """Shape (n, 68, 2), crop pixels."""
-        return _landmarks(self.table)
+        return _landmarks(self.table, self.landmark_size)
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -145,8 +168,11 @@ class PreparedSet:
         """16 hexadecimal digits that change with any photo, label, landmark or split of the set."""
         digest = hashlib.sha256((self.path / SAMPLES_FILE).read_bytes())
         digest.update(str(self.crop_size).encode())
+        if self.landmark_size is not None:
+            digest.update(f" {self.landmark_size}".encode())
         return digest.hexdigest()[:16]
 
 
-def _landmarks(table: pl.DataFrame) -> NDArray[np.float32]:
-    return table["landmarks_crop"].to_numpy().astype(np.float32).reshape(-1, POINT_COUNT, 2)
+def _landmarks(table: pl.DataFrame, size: int | None) -> NDArray[np.float32]:
+    column = "landmarks_crop" if size is None else landmarks_column(size)
+    return table[column].to_numpy().astype(np.float32).reshape(-1, POINT_COUNT, 2)

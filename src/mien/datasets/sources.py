@@ -1,23 +1,47 @@
-"""Any labelled or unlabelled set of photos -> a manifest, its layout recognised."""
+"""Any labelled or unlabelled set of photos -> a manifest, its layout named or recognised."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mien.datasets.folders import read_folders
 from mien.datasets.icv_mefed import is_icv_mefed, read_icv_mefed
-from mien.datasets.manifest import Manifest, read_table
+from mien.datasets.manifest import USUAL_COLUMNS, Columns, Manifest, read_table
 from mien.errors import DataError
 
+LAYOUTS = ("icv-mefed", "folders", "table")
 
-def read_source(source: Path) -> Manifest:
+
+def read_source(
+    source: Path, layout: str | None = None, *, labels: Sequence[Path] = (), columns: Columns = USUAL_COLUMNS
+) -> Manifest:
     """Read a set: a CSV or Parquet table, iCV-MEFED's layout, or a tree of folders.
+
+    Args:
+        source: the folder or table.
+        layout: one of `LAYOUTS`; recognised if None.
+        labels: the label files of iCV-MEFED; looked for in `source` if there are none.
+        columns: what the columns of a table are called.
 
     Raises:
         DataError: nothing there, or nothing that mien can read.
     """
-    if source.is_file():
-        return read_table(source)
+    layout = layout or _recognise(source, bool(labels))
+    if layout == "table":
+        if not source.is_file():
+            raise DataError(f"{source}: no such table; name a CSV or Parquet file")
+        return read_table(source, columns=columns)
     if not source.is_dir():
         raise DataError(f"{source}: no such folder or table; name the folder that holds the photos")
-    return read_icv_mefed(source) if is_icv_mefed(source) else read_folders(source)
+    if layout == "icv-mefed":
+        return read_icv_mefed(source, labels)
+    if layout == "folders":
+        return read_folders(source)
+    raise DataError(f"layout '{layout}' is none of {', '.join(LAYOUTS)}")
+
+
+def _recognise(source: Path, has_labels: bool) -> str:
+    if source.is_file():
+        return "table"
+    return "icv-mefed" if has_labels or (source.is_dir() and is_icv_mefed(source)) else "folders"

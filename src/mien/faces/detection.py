@@ -10,16 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.images import RGBImage, resize
+from mien.images import Decoded, Photo, resize
 
 COARSE_TO_FINE = (648, 1296, 2592)
 """Longer side, in pixels, of the copies that are searched, one after the other."""
+CAMERA_SIDE = 2592
+"""Longer side from which a photo comes from a camera, not from a page or a screen: one face fills much of it."""
+FIRST_LOOK = 324
+"""Longer side of the copy in which such a photo is searched first, in a quarter of the time."""
 MAX_ENLARGEMENT = 4.0
 """A face of 20 pixels then has the 80 that the detector needs."""
+MARGIN = 0.25
+"""Share of the longer side by which a photo is continued, where no face lies whole within it."""
+_STRETCH = 1.1
+"""Enlargement of a decoded copy, up to which decoding anew is not worth its time."""
 
 
 @dataclass(frozen=True)
@@ -43,41 +52,60 @@ class FaceBox:
 
 
 class FaceDetector:
-    """dlib's frontal face detector, searching coarse to fine.
-
-    Args:
-        sides: longer side, in pixels, of the copies to search, in this order.
-    """
-
-    def __init__(self, sides: tuple[int, ...] = COARSE_TO_FINE) -> None:
-        self.sides = sides
+    """dlib's frontal face detector, searching coarse to fine."""
 
     @cached_property
     def _hog(self) -> dlib.fhog_object_detector:
         return dlib.get_frontal_face_detector()
 
-    def detect(self, image: RGBImage) -> list[FaceBox]:
-        """All faces in a photo, the largest first; empty if there is none.
+    def detect(self, photo: Photo, decoded: Decoded) -> tuple[list[FaceBox], Decoded]:
+        """All faces in a photo, the largest first; none if there is none.
 
         Args:
-            image: shape (height, width, 3), uint8, RGB.
+            photo: what to decode again where a finer look needs more pixels.
+            decoded: its first copy.
+
+        Returns:
+            the faces, in photo pixels, and the copy in which they were found.
         """
-        longest = max(image.shape[:2])
+        longest = max(photo.size)
+        sides = (FIRST_LOOK, *COARSE_TO_FINE) if longest > CAMERA_SIDE else COARSE_TO_FINE
         factor = 0.0
-        for side in self.sides:
+        for side in sides:
             # The first look never enlarges; the finer ones may, for small photos.
             wider = min(side / longest, MAX_ENLARGEMENT if factor else 1.0)
             if wider <= factor:
                 break
             factor = wider
-            if boxes := self._search(image, factor):
-                return boxes
-        return []
+            if decoded.reduction > 1 and decoded.reduction * factor > _STRETCH:
+                decoded = photo.read(reduction_for(_STRETCH / factor))
+            if boxes := self._search(decoded, factor, grey=side == FIRST_LOOK):
+                return boxes, decoded
+        return self._search(decoded, min(1.0, COARSE_TO_FINE[0] / longest), margin=MARGIN), decoded
 
-    def _search(self, image: RGBImage, factor: float) -> list[FaceBox]:
-        rectangles, scores, _ = self._hog.run(resize(image, factor), 0, 0.0)
+    def _search(self, decoded: Decoded, factor: float, grey: bool = False, margin: float = 0.0) -> list[FaceBox]:
+        """Look at a copy with `factor` of the photo's pixels along a side, its edges continued by `margin` of it."""
+        small = resize(decoded.image, factor * decoded.reduction)
+        if grey:  # a fifth faster than colour
+            small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        border = round(margin * max(small.shape[:2]))
+        if border:
+            small = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
+        rectangles, scores, _ = self._hog.run(small, 0, 0.0)
+        x, y = (edge + (decoded.reduction - 1) / 2 for edge in decoded.origin)
         boxes = [
-            FaceBox(r.left() / factor, r.top() / factor, r.right() / factor, r.bottom() / factor, float(score))
+            FaceBox(
+                (r.left() - border) / factor + x,
+                (r.top() - border) / factor + y,
+                (r.right() - border) / factor + x,
+                (r.bottom() - border) / factor + y,
+                float(score),
+            )
             for r, score in zip(rectangles, scores, strict=True)
         ]
         return sorted(boxes, key=lambda box: box.area, reverse=True)
+
+
+def reduction_for(photo_pixels: float) -> int:
+    """The strongest reduction of a JPEG that leaves a pixel for `photo_pixels` of the photo along a side."""
+    return next((reduction for reduction in (8, 4, 2) if reduction <= photo_pixels), 1)

@@ -1,17 +1,31 @@
-"""From a photo to an aligned face: the one path that preparation, training, prediction and server share."""
+"""From a photo to an aligned face: the one path that preparation, training, prediction and server share.
+
+A photo is decoded once, at no more resolution than its face is likely to need, and again only where the face turns
+out to be smaller than that. Places are in pixels of the whole upright photo all along.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mien.errors import FaceError
-from mien.faces.alignment import CROP_SIZE, photo_to_crop, warp
-from mien.faces.detection import FaceBox, FaceDetector
-from mien.faces.landmarks import LandmarkPredictor, Landmarks
-from mien.images import RGBImage
+from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
+from mien.faces.detection import FaceBox, FaceDetector, reduction_for
+from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
+from mien.images import Decoded, Photo, PhotoArray, RGBImage
 
 _BYSTANDER = 0.25
 """Share of the largest face's area from which another one counts."""
+_LIKELY_FACE = 0.4
+"""Side of a face box as a share of the photo's shorter side, for which the first decoding has enough pixels."""
+_BOX_IN_CROP = 155 / 224
+"""Side of a face box as a share of the crop's."""
+_ENLARGED = 1.5
+"""Crop pixels for one decoded pixel, up to which decoding again is not worth its time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,10 +34,13 @@ class Face:
 
     Attributes:
         box: where the detector saw it, in photo pixels.
-        face_count: how many faces of comparable size the photo shows; this is the largest.
+        face_count: how many faces of comparable size the photo shows; this is the largest. 0 where none was found
+            and the whole photo was taken for one.
         landmarks_photo: shape (68, 2), float32, photo pixels.
         crop: shape (size, size, 3), uint8, RGB: the aligned face.
         landmarks_crop: shape (68, 2), float32, crop pixels, found anew on the crop.
+        landmarks_fine: side -> shape (68, 2), float32: found on a crop of that side, but in pixels of `crop`, so
+            that they can be compared with `landmarks_crop`.
     """
 
     box: FaceBox
@@ -31,6 +48,7 @@ class Face:
     landmarks_photo: Landmarks
     crop: RGBImage
     landmarks_crop: Landmarks
+    landmarks_fine: dict[int, Landmarks] = field(default_factory=dict)
 
 
 class FaceExtractor:
@@ -38,29 +56,75 @@ class FaceExtractor:
 
     Args:
         crop_size: side of the aligned crop in pixels.
+        landmark_sizes: sides of further, larger crops on which the landmarks are found as well.
+        whole_without_face: take the whole photo for a face where none is found, as the paper's code did.
     """
 
-    def __init__(self, crop_size: int = CROP_SIZE) -> None:
+    def __init__(
+        self, crop_size: int = CROP_SIZE, landmark_sizes: Sequence[int] = (), whole_without_face: bool = False
+    ) -> None:
         self.crop_size = crop_size
+        self.landmark_sizes = tuple(landmark_sizes)
+        self.whole_without_face = whole_without_face
         self._detector = FaceDetector()
         self._predictor = LandmarkPredictor()
 
-    def extract(self, image: RGBImage) -> Face:
+    def extract(self, photo: Photo | RGBImage) -> Face:
         """The largest face of a photo.
 
         Args:
-            image: shape (height, width, 3), uint8, RGB.
+            photo: a `PhotoFile`, or pixels of shape (height, width, 3), uint8, RGB.
 
         Raises:
             FaceError: no face found.
+            UnreadableError: the file is truncated or damaged.
         """
-        boxes = self._detector.detect(image)
-        if not boxes:
+        photo = PhotoArray(photo) if isinstance(photo, np.ndarray) else photo
+        largest_crop = max(self.crop_size, *self.landmark_sizes) if self.landmark_sizes else self.crop_size
+        likely = _LIKELY_FACE * min(photo.size) / (_BOX_IN_CROP * largest_crop)
+        boxes, decoded = self._detector.detect(photo, photo.read(reduction_for(likely)))
+        count = sum(other.area >= boxes[0].area * _BYSTANDER for other in boxes) if boxes else 0
+        if not boxes and not self.whole_without_face:
             raise FaceError("no face found; use an upright photo of a face seen from the front")
-        box = boxes[0]
-        landmarks_photo = self._predictor.predict(image, box.as_array())
-        alignment = photo_to_crop(landmarks_photo, self.crop_size)
-        crop = warp(image, alignment, self.crop_size)
-        landmarks_crop = self._predictor.predict_aligned(crop)
-        count = sum(other.area >= box.area * _BYSTANDER for other in boxes)
-        return Face(box, count, landmarks_photo, crop, landmarks_crop)
+        box = boxes[0] if boxes else FaceBox(0.0, 0.0, float(photo.size[0]), float(photo.size[1]), 0.0)
+
+        landmarks_photo = self._mark(decoded, box)
+        decoded_pixels = 1 / photo_to_crop(landmarks_photo, largest_crop).scale
+        if decoded.reduction > 1 and decoded_pixels * _ENLARGED < decoded.reduction:
+            decoded = photo.read(reduction_for(decoded_pixels * _ENLARGED))
+            landmarks_photo = self._mark(decoded, box)
+        crop = self._crop(decoded, landmarks_photo, self.crop_size)
+        fine = {
+            size: self._predictor.predict_aligned(self._crop(decoded, landmarks_photo, size))
+            * np.float32(self.crop_size / size)
+            for size in self.landmark_sizes
+        }
+        return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine)
+
+    def _mark(self, decoded: Decoded, box: FaceBox) -> Landmarks:
+        to_photo = _decoded_to_photo(decoded)
+        corners = box.as_array().reshape(2, 2)
+        found = self._predictor.predict(decoded.image, to_photo.inverse().apply(corners).reshape(-1))
+        if decoded.reduction > 1:  # a coarse look places boxes coarsely: look again where the face turned out to be
+            found = self._predictor.predict(decoded.image, _usual_box(found))
+        landmarks: Landmarks = to_photo.apply(found).astype(np.float32)
+        return landmarks
+
+    @staticmethod
+    def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int) -> RGBImage:
+        return warp(decoded.image, photo_to_crop(landmarks_photo, size).after(_decoded_to_photo(decoded)), size)
+
+
+def _usual_box(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Where the detector would see the face, by its landmarks; shape (4,): left, top, right, bottom."""
+    corners = ALIGNED_BOX.reshape(2, 2)
+    middle, half = corners.mean(axis=0), np.ptp(corners, axis=0) / 2
+    to_image = photo_to_crop(landmarks, 1).inverse()
+    centre = to_image.apply(middle)
+    return np.concatenate([centre - half * to_image.scale, centre + half * to_image.scale])
+
+
+def _decoded_to_photo(decoded: Decoded) -> Similarity:
+    """From pixels of the decoded copy to those of the photo; the centre of a block is what its pixel stands for."""
+    half = (decoded.reduction - 1) / 2
+    return Similarity(complex(decoded.reduction), complex(decoded.origin[0] + half, decoded.origin[1] + half))

@@ -21,7 +21,7 @@ from mien.images import RGBImage
 
 _PREDICTOR_FILE = "shape_predictor_68_face_landmarks.dat"
 
-_ALIGNED_BOX = np.array([29, 47, 184, 202]) / 224
+ALIGNED_BOX = np.array([29, 47, 184, 202]) / 224
 """Where dlib's detector sees the face in an aligned crop: the median over real faces, as a share of the side."""
 
 _NUDGES = np.array([[0, 0, 0, 0], [-1, -1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1], [-1, 1, -1, 1]]) * 5 / 224
@@ -80,7 +80,7 @@ class LandmarkPredictor:
         Returns:
             shape (68, 2), float32, crop pixels, in steps of a fifth.
         """
-        boxes = (_ALIGNED_BOX + _NUDGES) * crop.shape[0]
+        boxes = (ALIGNED_BOX + _NUDGES) * crop.shape[0]
         predictions = np.stack([self.predict(crop, box) for box in boxes])
         mean: Landmarks = predictions.mean(axis=0, dtype=np.float32)
         return mean

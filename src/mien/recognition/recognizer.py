@@ -25,7 +25,7 @@ from mien.displacement import Population, Reference, displacement
 from mien.errors import CheckpointError, FaceError, PhotoError, UnreadableError
 from mien.evaluation.calibration import probabilities
 from mien.faces import Face, FaceExtractor
-from mien.images import MIN_SIDE, RGBImage, read_rgb
+from mien.images import MIN_SIDE, PhotoArray, PhotoFile, RGBImage
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 from mien.models.checkpoint import ONNX_FILE, load_meta, load_population
 
@@ -148,10 +148,10 @@ class Recognizer:
             UnreadableError: the file is no usable image.
             FaceError: no face, or several.
         """
-        image = _checked(photo) if isinstance(photo, np.ndarray) else read_rgb(photo)
+        pixels = PhotoArray(_checked(photo)) if isinstance(photo, np.ndarray) else PhotoFile(photo)
         where = "photo" if isinstance(photo, np.ndarray) else os.fspath(photo)
         try:
-            face = self._extractor.extract(image)
+            face = self._extractor.extract(pixels)
         except FaceError as error:
             raise FaceError(f"{where}: {error}") from error
         if face.face_count > 1 and not largest:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import PreparedSet
-from mien.datasets.splits import refuse_leak
 from mien.displacement import Population
 from mien.errors import OutputError
 from mien.evaluation.metrics import top_accuracies
@@ -43,6 +43,7 @@ def train(
     *,
     name: str = "",
     resume: bool = False,
+    allow_leaks: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> dict[str, Any]:
     """Train a recipe on the training subjects; choose by the validation subjects; leave the test ones alone.
@@ -54,16 +55,18 @@ def train(
         run: folder of the run; new, empty, or of the same training begun earlier.
         name: of the recipe, for people.
         resume: go on with an unfinished run; on an empty place simply start.
+        allow_leaks: train although a subject or a picture is on both sides of the split.
         report: called after every step of a network.
 
     Returns:
         the content of meta.json.
 
     Raises:
-        DataError: no labelled training or validation photos, or a subject on both sides.
+        DataError: no labelled training or validation photos, or a subject or picture on both sides.
         OutputError: `run` holds something else, or an unfinished run and `resume` is not set.
     """
-    refuse_leak(prepared.table, prepared.path)
+    if not allow_leaks:
+        refuse_leaks(prepared.table, prepared.path)
     training, validation = prepared.select("train"), prepared.select("validation")
     parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
     begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
