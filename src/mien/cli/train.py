@@ -56,5 +56,5 @@ def train(
 
 def describe(progress: Progress) -> str:
     """Loss and newest validation, for the end of a progress bar."""
-    seen = progress.validation
+    seen = progress.line
     return f"loss {progress.loss:.3f}" + (f", validation top-1 {seen['top1']:.3f}" if seen else "")
