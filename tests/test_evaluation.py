@@ -9,6 +9,7 @@ from mien.evaluation.metrics import (
     confusion_of_complementary,
     confusion_of_dominant,
     interval_by_subject,
+    interval_of_mean,
     misclassification,
     top_accuracies,
 )
@@ -50,6 +51,12 @@ def test_temperature_finds_how_sharp_scores_are() -> None:
     labels = np.array([chance.choice(50, p=row) for row in shares])
     assert fit_temperature(scores * 3, labels) == pytest.approx(3, rel=0.15)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
+
+
+def test_the_interval_of_a_mean_is_students() -> None:
+    mean, low, high = interval_of_mean([1.0, 2.0, 3.0])
+    assert mean == 2
+    assert high - mean == pytest.approx(mean - low) == pytest.approx(4.302653 / 3**0.5)
 
 
 def test_an_interval_over_few_subjects_is_wide() -> None:

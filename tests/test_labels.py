@@ -8,6 +8,7 @@ from mien.labels import (
     CLASSES,
     CompoundEmotion,
     Emotion,
+    indices_to_emotions,
     indices_to_texts,
     scores_to_matrix,
     texts_to_indices,
@@ -53,3 +54,9 @@ def test_matrix_has_complementary_rows_and_dominant_columns() -> None:
     assert np.all(matrix[:, Emotion.DISGUST - 1, Emotion.SADNESS - 1] == 1)
     assert matrix.sum() == 3
     assert not neutral.any()
+
+
+def test_an_index_splits_into_the_numbers_of_its_emotions() -> None:
+    complementary, dominant = indices_to_emotions(range(50))
+    for emotion, first, second in zip(CLASSES, complementary, dominant, strict=True):
+        assert (first, second) == (emotion.complementary or 0, emotion.dominant or 0)

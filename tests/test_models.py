@@ -11,14 +11,19 @@ from mien.evaluation.metrics import top_accuracies
 from mien.models.checkpoint import load_linear, load_network, save_linear, save_network
 from mien.models.export import export_onnx
 from mien.models.linear import LINEAR_FITS, fit_svm
-from mien.models.losses import cross_entropy, hinge
-from mien.models.network import NetworkConfig, build_network
+from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
+from mien.models.network import NetworkConfig, build_network, join_scores
+from mien.models.normalisation import LocalResponseNorm
+from mien.models.visual import alexnet
 
 CONFIGS = [
     NetworkConfig(visual="alexnet"),
     NetworkConfig(visual="compact", head="direct"),
     NetworkConfig(visual="compact", geometric=False),
     NetworkConfig(visual="none"),
+    NetworkConfig(visual="none", outputs="two-heads"),
+    NetworkConfig(visual="compact", outputs="two-networks"),
+    NetworkConfig(visual="none", outputs="joint-and-factors"),
 ]
 
 
@@ -26,6 +31,10 @@ def _inputs(count: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     chance = torch.Generator().manual_seed(0)
     crops = torch.randint(0, 256, (count, 224, 224, 3), dtype=torch.uint8, generator=chance)
     return crops, torch.randn(count, 136, generator=chance)
+
+
+def _one_hot(labels: list[int], classes: int = 50) -> torch.Tensor:
+    return torch.eye(classes)[labels]
 
 
 def test_the_paper_network_has_the_published_parameters() -> None:
@@ -41,8 +50,52 @@ def test_the_paper_network_has_the_published_parameters() -> None:
         256 * 392,
         50 * 256,
     ]
-    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
-    assert all((bias == 0.1).all() for bias in biases)
+    biases = {name: p for name, p in network.named_parameters() if name.endswith("bias")}
+    assert [len(p) for p in biases.values()] == [96, 256, 384, 384, 256, 256, 256, 50]
+    assert all((bias == 0.1).all() for bias in biases.values())
+    slopes = [p for name, p in network.named_parameters() if p.dim() == 1 and name not in biases]
+    assert [len(p) for p in slopes] == [96, 256, 384, 384, 256, 256]
+    assert all((slope == 0.25).all() for slope in slopes)
+    assert sum(p.numel() for p in network.parameters()) == 4_808_722
+
+
+def test_the_paper_network_has_the_published_shapes_and_fills() -> None:
+    torch.manual_seed(0)
+    branch = alexnet()
+    maps, sizes = branch.pixels(torch.zeros(1, 3, 224, 224)), []
+    for layer in branch.layers:
+        maps = layer(maps)
+        sizes.append((type(layer).__name__, *maps.shape[1:]))
+    assert [size for size in sizes if size[0] in ("Conv2d", "MaxPool2d", "Linear")] == [
+        ("Conv2d", 96, 54, 54),
+        ("MaxPool2d", 96, 27, 27),
+        ("Conv2d", 256, 27, 27),
+        ("MaxPool2d", 256, 13, 13),
+        ("Conv2d", 384, 13, 13),
+        ("Conv2d", 384, 13, 13),
+        ("Conv2d", 256, 13, 13),
+        ("MaxPool2d", 256, 6, 6),
+        ("Linear", 256),
+    ]
+    spreads = [p.std().item() for p in build_network(NetworkConfig()).parameters() if p.dim() > 1]
+    assert spreads == pytest.approx([0.01] * 5 + [0.005] * 2 + [0.01], rel=0.03)
+
+
+def test_local_response_norm_is_caffes_in_value_and_gradient() -> None:
+    torch.manual_seed(0)
+    maps = (100 * torch.randn(2, 9, 3, 4, dtype=torch.float32)).requires_grad_()
+    given = torch.randn(2, 9, 3, 4)
+    (slope,) = torch.autograd.grad((LocalResponseNorm()(maps) * given).sum(), maps)
+    expected = torch.empty_like(maps)
+    for channel in range(9):
+        around = maps[:, max(0, channel - 2) : channel + 3]
+        expected[:, channel] = maps[:, channel] / (1 + 1e-4 / 5 * around.square().sum(dim=1)) ** 0.75
+    (expected_slope,) = torch.autograd.grad((expected * given).sum(), maps)
+    torch.testing.assert_close(LocalResponseNorm()(maps), expected)
+    torch.testing.assert_close(slope, expected_slope, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        LocalResponseNorm()(maps), torch.nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0)(maps), rtol=1e-5, atol=1e-4
+    )
 
 
 def test_the_head_of_the_papers_text_is_one_layer() -> None:
@@ -50,17 +103,75 @@ def test_the_head_of_the_papers_text_is_one_layer() -> None:
     assert [tuple(p.shape) for p in network.head.parameters()] == [(50, 392), (50,)]
 
 
+@pytest.mark.parametrize(
+    ("outputs", "sizes"),
+    [
+        ("joint", {"scores": 50}),
+        ("two-heads", {"dominant": 8, "complementary": 8}),
+        ("two-networks", {"dominant": 8, "complementary": 8}),
+        ("joint-and-factors", {"scores": 50, "dominant": 8, "complementary": 8}),
+    ],
+)
+def test_a_network_gives_the_outputs_of_its_kind(outputs: str, sizes: dict[str, int]) -> None:
+    network = build_network(NetworkConfig(visual="none", outputs=outputs))  # type: ignore[arg-type]
+    assert {name: output.shape[1] for name, output in network.outputs(*_inputs()).items()} == sizes
+    assert network(*_inputs()).shape == (3, 50)
+
+
+def test_two_emotions_join_to_the_class_that_has_both() -> None:
+    dominant, complementary = torch.zeros(2, 8), torch.zeros(2, 8)
+    complementary[0, 3], dominant[0, 6] = 2.0, 1.0  # 3_6
+    complementary[1, 0], dominant[1, 0] = 2.0, 1.0  # neutral
+    scores = join_scores({"dominant": dominant, "complementary": complementary})
+    assert scores.argmax(dim=1).tolist() == [20, 0]
+    assert scores.max(dim=1).values.tolist() == [3.0, 3.0]
+
+
+def test_two_networks_share_nothing() -> None:
+    network = build_network(NetworkConfig(visual="none", outputs="two-networks"))
+    Criterion(hinge)({"dominant": network.outputs(*_inputs())["dominant"]}, torch.tensor([1, 2, 3])).backward()
+    assert all((p.grad is not None) == name.startswith("dominant") for name, p in network.named_parameters())
+
+
 def test_hinge_agrees_with_a_hand_computation() -> None:
     scores = torch.zeros(2, 50)
     scores[0, 3] = 0.5  # true class: (1 - 0.5)^2; the 49 others: 1 each
     scores[1, 7] = 2.0  # a wrong class: (1 + 2)^2; 48 others: 1 each; the true one: 1
-    loss = hinge(scores, torch.tensor([3, 1]))
+    loss = hinge(scores, _one_hot([3, 1]))
     assert loss.item() == pytest.approx(((0.25 + 49) + (9 + 48 + 1)) / 2)
-    assert hinge(torch.zeros(4, 50), torch.arange(4)).item() == 50
+    assert hinge(torch.zeros(4, 50), torch.eye(50)[:4]).item() == 50
+
+
+def test_the_criterion_adds_up_what_a_network_gives() -> None:
+    labels = torch.tensor([20, 0])  # 3_6 and neutral
+    outputs = {"scores": torch.zeros(2, 50), "dominant": torch.zeros(2, 8), "complementary": torch.zeros(2, 8)}
+    outputs["dominant"][0, 6] = outputs["complementary"][0, 3] = outputs["dominant"][1, 0] = 1.0
+    assert Criterion(hinge)(outputs, labels).item() == pytest.approx(50 + 7 + (7 + 8) / 2)
+    assert Criterion(hinge, factor_weight=0.5)(outputs, labels).item() == pytest.approx(50 + (7 + 7.5) / 2)
+    del outputs["scores"]
+    assert Criterion(hinge, factor_weight=0.5)(outputs, labels).item() == pytest.approx(7 + 7.5)
+
+
+def test_a_softened_truth_sums_to_one_and_favours_related_classes() -> None:
+    criterion = Criterion(cross_entropy, smoothing=0.1, related=0.2)
+    for name in ("scores", "dominant", "complementary"):
+        shares = criterion.truth(name, torch.arange(50))
+        torch.testing.assert_close(shares.sum(dim=1), torch.ones(50))
+    truth = criterion.truth("scores", torch.tensor([20]))[0]  # 3_6
+    swapped, shares_one, unrelated = truth[7 * 5 + 3], truth[7 * 2 + 1], truth[1]
+    assert truth[20] > swapped > shares_one > unrelated > 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_sharp_truth_is_the_plain_loss(name: str) -> None:
+    scores, labels = torch.randn(6, 50), torch.arange(6)
+    assert Criterion(LOSSES[name])({"scores": scores}, labels).item() == pytest.approx(
+        LOSSES[name](scores, torch.eye(50)[:6]).item()
+    )
 
 
 def test_cross_entropy_of_equal_scores_is_log_50() -> None:
-    assert cross_entropy(torch.zeros(4, 50), torch.arange(4)).item() == pytest.approx(np.log(50))
+    assert cross_entropy(torch.zeros(4, 50), _one_hot([0, 1, 2, 3])).item() == pytest.approx(np.log(50))
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)

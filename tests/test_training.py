@@ -1,17 +1,22 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 
 from mien.datasets import PreparedSet
-from mien.errors import DataError, MissingExtraError, OutputError, RecipeError, require
+from mien.errors import CheckpointError, DataError, MissingExtraError, OutputError, RecipeError, require
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.report import write_report
 from mien.faces.points68 import mirror
-from mien.training.augmentation import augment, mirror_displacement
-from mien.training.loop import Progress, _batch_indices
+from mien.models.network import build_network
+from mien.training.augmentation import AugmentationConfig, draw_changes, mirror_displacement, mirror_landmarks
+from mien.training.batches import Batches, batch_indices
+from mien.training.loop import DivergedError, Progress
+from mien.training.optimisation import RunningMean, build_optimiser, schedule
 from mien.training.recipe import load_recipe, recipe_names
 from mien.training.train import train
 
@@ -34,14 +39,18 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         "method": "network",
         "features": "displacement",
         "network": {
-            "visual": "alexnet", "geometric": True, "head": "fc7", "dropout": 0.8, "head_fill": "published",
-            "scale_displacement": False,
+            "visual": "alexnet", "geometric": True, "head": "fc7", "outputs": "joint", "dropout": 0.8,
+            "head_fill": "published", "scale_displacement": False,
         },
         "training": {
-            "loss": "hinge", "optimiser": "sgd", "learning_rate": 5e-4, "momentum": 0.9, "weight_decay": 5e-4,
-            "schedule": "step", "step_size": 20_000, "step_factor": 0.75, "batch_size": 32,
-            "iterations": 100_000, "validate_every": 100, "augment": False, "references": "mean",
-            "precision": "auto", "seed": 0,
+            "loss": "hinge", "factor_weight": 0.5, "smoothing": 0.0, "related": 0.0, "optimiser": "sgd",
+            "learning_rate": 5e-4, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "step", "step_size": 20_000,
+            "step_factor": 0.75, "warmup": 0, "average": 0.0, "batch_size": 32, "iterations": 100_000,
+            "validate_every": 100, "references": "mean", "precision": "auto", "compile": False, "seed": 0,
+        },
+        "augmentation": {
+            "mirror": False, "rotation": 0.0, "scale": 0.0, "move": 0.0, "landmark_noise": 0.0, "shift": 0,
+            "relight": 0.0, "erase": 0.0,
         },
     }  # fmt: skip
 
@@ -52,6 +61,11 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         ("training.speed=3", "unknown key 'speed'; known here: loss"),
         ("training.iterations=many", "iterations = 'many': must be a whole number"),
         ("training.iterations=0", "iterations = 0: must be 1 or more"),
+        ("training.warmup=500", "warmup = 500: must be under training.iterations"),
+        ("training.average=1.0", "average = 1.0: must be at least 0 and under 1"),
+        ("training.related=1.0", "must stay under 1"),
+        ("augmentation.rotation=-1", "augmentation.rotation = -1.0: must be 0 or more"),
+        ("augmentation.erase=2", "erase = 2.0: must be 1 or less"),
         ("network.visual=resnet", "choose one of alexnet, compact, none"),
         ("network.dropout=1.5", "dropout = 1.5"),
         ("training", "write section.key=value"),
@@ -77,20 +91,115 @@ def test_mirrored_displacement_is_the_displacement_of_the_mirrored_face() -> Non
     torch.testing.assert_close(mirror_displacement(mirror_displacement(moved)), moved)
 
 
-def test_augmentation_follows_its_seed_and_keeps_form() -> None:
-    crops = torch.randint(0, 256, (6, 224, 224, 3), dtype=torch.uint8)
-    moved = torch.randn(6, 136)
-    once, again = (augment(crops, moved, torch.Generator().manual_seed(3)) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(once, again, strict=True))
-    assert once[0].shape == crops.shape
-    assert once[0].dtype == torch.uint8
-    assert not torch.equal(once[0], crops)
+EVERYTHING = AugmentationConfig(True, 4.0, 0.05, 3.0, 0.5, 6, 1.0, 0.5)
+
+
+def _changed(rows: slice, config: AugmentationConfig = EVERYTHING) -> tuple[torch.Tensor, torch.Tensor]:
+    chance = torch.Generator().manual_seed(1)
+    crops = torch.randint(0, 256, (6, 224, 224, 3), dtype=torch.uint8, generator=chance)[rows]
+    landmarks, moved = torch.randn(2, 6, 136, generator=chance)
+    changes = draw_changes(config, 6, torch.Generator().manual_seed(3)).part(rows, torch.device("cpu"))
+    return changes.of_crops(crops), changes.of_displacement(moved[rows], 112 + 30 * landmarks[rows], 224)
+
+
+def test_changes_of_a_part_of_a_batch_are_a_part_of_its_changes() -> None:
+    whole = _changed(slice(0, 6))
+    parts = [_changed(slice(0, 2)), _changed(slice(2, 6))]
+    for together, *apart in zip(whole, *parts, strict=True):
+        torch.testing.assert_close(together, torch.cat(apart))
+    assert whole[0].shape == (6, 224, 224, 3)
+    assert whole[0].dtype == torch.uint8
+
+
+def test_no_augmentation_changes_nothing() -> None:
+    crops, moved = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8), torch.randn(2, 136)
+    changes = draw_changes(AugmentationConfig(), 2, torch.Generator())
+    assert torch.equal(changes.of_crops(crops), crops)
+    assert torch.equal(changes.of_displacement(moved, moved, 224), moved)
+
+
+@pytest.mark.parametrize(
+    "config", [AugmentationConfig(rotation=8, scale=0.1, move=5), AugmentationConfig(mirror=True)]
+)
+def test_landmarks_go_where_the_picture_goes(config: AugmentationConfig) -> None:
+    places = torch.randint(60, 164, (8, 68, 2), generator=torch.Generator().manual_seed(0))
+    places[:] = places[:, :1]  # all landmarks of a photo on one point, where it has a bright blot
+    crops = torch.zeros(8, 224, 224, 3, dtype=torch.uint8)
+    for photo, (x, y) in enumerate(places[:, 0].tolist()):
+        crops[photo, y - 2 : y + 3, x - 2 : x + 3] = 250
+    landmarks = places.reshape(8, 136).float()
+    # the reference is the origin, so that displacement says where landmarks are
+    changes = draw_changes(config, 8, torch.Generator().manual_seed(5))
+    changed, moved = changes.of_crops(crops), changes.of_displacement(landmarks, landmarks, 224)
+    light = changed[..., 0].double()
+    rows, columns = torch.meshgrid(torch.arange(224.0), torch.arange(224.0), indexing="ij")
+    seen = torch.stack([(light * axis).sum((1, 2)) / light.sum((1, 2)) for axis in (columns, rows)], 1)
+    said = moved.reshape(8, 68, 2)[:, 0]
+    if config.mirror:
+        said = torch.where(said[:, :1] < 0, said + torch.tensor([223.0, 0.0]), said)
+    torch.testing.assert_close(seen.float(), said, atol=0.1, rtol=0)
+    assert not torch.equal(changed, crops)
+
+
+def test_mirrored_landmarks_are_those_of_the_mirrored_face() -> None:
+    face = np.random.default_rng(0).normal(112, 30, (68, 2)).astype(np.float32)
+    mirrored = mirror_landmarks(torch.from_numpy(face.reshape(1, 136)), 224)
+    np.testing.assert_allclose(mirrored[0], mirror(face, 224).reshape(136), atol=1e-4)
 
 
 def test_every_photo_comes_once_before_any_comes_twice() -> None:
-    seen = np.concatenate([_batch_indices(50, 8, seed=1, step=step) for step in range(25)])
+    seen = np.concatenate([batch_indices(50, 8, seed=1, step=step) for step in range(25)])
     for start in range(0, 200, 50):
         assert sorted(seen[start : start + 50]) == list(range(50))
+
+
+def test_batches_follow_from_the_step_alone_also_ahead_of_time_and_in_parts(prepared: PreparedSet) -> None:
+    training = prepared.select("train")
+    recipe = load_recipe("quick", ("training.iterations=5", "training.batch_size=8", "augmentation.rotation=3"))
+    moved = np.stack([training.displacement, training.displacement + 1])
+    batches = Batches(training, moved, recipe, torch.device("cpu"))
+    halves = [Batches(training, moved, recipe, torch.device("cpu"), rank, 2) for rank in (0, 1)]
+    ahead = list(batches.from_step(2))
+    assert len(ahead) == 3
+    for step, batch in enumerate(ahead, start=2):
+        parts = [half.batch(step) for half in halves]
+        for name in ("crops", "displacement", "labels"):
+            assert torch.equal(getattr(batch, name), getattr(batches.batch(step), name))
+            assert torch.equal(getattr(batch, name), torch.cat([getattr(part, name) for part in parts]))
+
+
+def test_schedules_warm_up_and_come_down() -> None:
+    cosine = load_recipe("quick", ("training.warmup=9", "training.iterations=100")).training
+    rates = [schedule(cosine, step) for step in range(100)]
+    assert rates[:3] == pytest.approx([0.1, 0.2, 0.3])
+    assert max(rates) == pytest.approx(1)
+    assert rates[9:] == sorted(rates[9:], reverse=True)
+    assert rates[-1] < 0.001
+    paper = load_recipe("paper").training
+    assert [schedule(paper, step) for step in (0, 19_999, 20_000, 99_999)] == [1, 1, 0.75, 0.75**4]
+
+
+def test_biases_learn_twice_as_fast_without_decay_and_slopes_are_weights() -> None:
+    recipe = load_recipe("paper")
+    network = build_network(recipe.network)
+    weights, biases = build_optimiser(network, recipe.training).param_groups
+    names = {id(p): name for name, p in network.named_parameters()}
+    assert all(names[id(p)].endswith("bias") for p in biases["params"])
+    assert len(weights["params"]) + len(biases["params"]) == len(names)
+    assert (weights["rate"], weights["weight_decay"]) == (5e-4, 5e-4)
+    assert (biases["rate"], biases["weight_decay"]) == (1e-3, 0)
+    assert sum(p.shape == (384,) for p in weights["params"]) == 2  # slopes of conv3 and conv4
+
+
+def test_a_running_mean_lies_between_old_and_new_weights() -> None:
+    layer = torch.nn.Linear(3, 2)
+    mean, before = RunningMean(layer, 0.999), layer.weight.detach().clone()
+    with torch.no_grad():
+        layer.weight += 1
+    mean.update(step=0)
+    torch.testing.assert_close(mean.network.weight, before + 0.9)  # early on little is kept
+    mean.update(step=10**6)
+    torch.testing.assert_close(mean.network.weight, before + 0.9 + 0.0001)
 
 
 def _weights(run: Path) -> bytes:
@@ -155,3 +264,71 @@ def test_a_set_without_validation_subjects_is_refused(prepared: PreparedSet, tmp
 def test_a_missing_extra_is_answered_with_the_command_that_brings_it() -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'mien\[synth\]'"):
         require("a_package_that_is_not_there", "synth")
+
+
+def test_a_recipe_with_everything_is_resumed_to_the_same_weights(prepared: PreparedSet, tmp_path: Path) -> None:
+    settings = (
+        'network.outputs="joint-and-factors"', "training.average=0.9", "training.warmup=2",
+        "training.smoothing=0.1", "training.related=0.1", "augmentation.move=2", "augmentation.landmark_noise=0.5",
+        "augmentation.erase=0.2", *SMALL,
+    )  # fmt: skip
+    recipe = load_recipe("quick", settings)
+    train(prepared, tmp_path / "whole", recipe)
+
+    class Killed(Exception):
+        pass
+
+    def stop(progress: Progress) -> None:
+        if progress.step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(prepared, tmp_path / "cut", recipe, report=stop)
+    train(prepared, tmp_path / "cut", recipe, resume=True)
+    for name in ("model.safetensors", "metrics.jsonl", "meta.json"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("outputs", ["two-heads", "two-networks"])
+def test_networks_of_two_emotions_learn(prepared: PreparedSet, tmp_path: Path, outputs: str) -> None:
+    meta = train(prepared, tmp_path / "run", load_recipe("quick", (*GEOMETRIC, f'network.outputs="{outputs}"')))
+    assert meta["best"]["top1"] > 0.5
+    log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-1]["training_loss"] < log[0]["training_loss"]
+    assert meta["best"]["loss"] == min(line["loss"] for line in log)
+    assert meta["machine"]["processes"] == 1
+    assert meta["seed"] == 0
+
+
+def test_a_loss_that_is_no_number_stops_with_step_and_cause(prepared: PreparedSet, tmp_path: Path) -> None:
+    settings = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
+    with pytest.raises(DivergedError, match=r"at step \d+; the steps are probably too long: lower training.learning"):
+        train(prepared, tmp_path / "run", load_recipe("quick", settings))
+
+
+def test_a_loss_that_is_no_number_for_landmarks_gone_astray_says_so(prepared: PreparedSet, tmp_path: Path) -> None:
+    moved = prepared.displacement.copy()
+    moved[5] = np.nan
+    with pytest.raises(DivergedError, match="a landmark of its photos is no number; prepare the set again"):
+        train(replace(prepared, displacement=moved), tmp_path / "run", load_recipe("quick", GEOMETRIC))
+
+
+def test_a_label_that_is_none_is_refused_with_its_place(prepared: PreparedSet, tmp_path: Path) -> None:
+    wrong = prepared.table.with_columns(label=pl.lit("8_1"))
+    with pytest.raises(DataError, match=r"samples.parquet: label '8_1' is not one of the 50 classes; write it"):
+        train(replace(prepared, table=wrong), tmp_path / "run", load_recipe("svm"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_place_to_resume_from_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == 50:
+            raise KeyboardInterrupt
+
+    recipe = load_recipe("quick", GEOMETRIC)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "run", recipe, report=stop)
+    path = tmp_path / "run" / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(CheckpointError, match="remove it to train from the start"):
+        train(prepared, tmp_path / "run", recipe, resume=True)

@@ -151,6 +151,17 @@ def indices_to_texts(indices: ArrayLike) -> list[str]:
     return [str(CompoundEmotion.from_index(int(i))) for i in np.asarray(indices).reshape(-1)]
 
 
+def indices_to_emotions(indices: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split class indices in 0..49, shape (n,), into the two emotions.
+
+    Returns:
+        complementary, dominant: each shape (n,), the emotion's number 1..7, or 0 for neutral.
+    """
+    indices = np.asarray(indices, dtype=np.int64)
+    complementary, dominant = np.divmod(np.maximum(indices - 1, 0), EMOTION_COUNT)
+    return np.where(indices > 0, complementary + 1, 0), np.where(indices > 0, dominant + 1, 0)
+
+
 def scores_to_matrix(scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Split scores of the 50 classes into the 7 x 7 picture and neutral.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import demo, displacement, evaluate, inspect, predict, prepare, synth, train
+from mien.cli import challenge, demo, displacement, evaluate, inspect, predict, prepare, reproduce, synth, train
 from mien.errors import MienError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, synth, prepare, inspect, displacement, train, evaluate, demo):
+for command in (predict, synth, prepare, inspect, displacement, train, evaluate, challenge, reproduce, demo):
     command.add_to(app)
 
 

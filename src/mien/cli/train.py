@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_json, progress_bar, stdout
+from mien.cli.console import print_json, print_table, progress_bar, stdout
 
 if TYPE_CHECKING:
+    from mien.datasets.prepared import PreparedSet
     from mien.training.loop import Progress
+    from mien.training.recipe import Recipe
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Examples: mien train prepared run --recipe quick  |  mien train prepared run --recipe paper --set "
-        "training.iterations=2000  |  mien train prepared svm --recipe svm",
-        help="Train a network or a linear model on a prepared set; recipes: quick, paper, svm, lda, or a TOML file.",
+        "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
+        "torchrun --nproc-per-node 2 -m mien train prepared run",
+        help="Train a network or a linear model on a prepared set; recipes: quick, mien, paper, svm, lda, or a TOML "
+        "file. The test part is never looked at.",
     )(train)
 
 
 def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
-    run: Annotated[Path, typer.Argument(help="New folder for the trained run.")],
+    run: Annotated[Path, typer.Argument(help="New folder for the trained run, or for several.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "quick",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
@@ -33,7 +38,15 @@ def train(
     allow_leaks: Annotated[
         bool, typer.Option("--allow-leaks", help="Train although a person or picture is on both sides of the split.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the run's meta.json.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Train with so many seeds; mean and 95% interval.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Hold out each of so many groups of subjects once.")] = None,
+    leave_one_subject_out: Annotated[
+        bool, typer.Option("--leave-one-subject-out", help="Hold out each subject once.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write RUN-tensorboard; needs mien[tensorboard].")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print meta.json, or the summary of several runs.")] = False,
 ) -> None:
     from mien.datasets.prepared import PreparedSet
     from mien.errors import require
@@ -42,21 +55,20 @@ def train(
     from mien.training.recipe import load_recipe
     from mien.training.train import train as train_run
 
-    chosen = load_recipe(recipe, set_ or ())
+    if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
+        raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
+    chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
+    also = _observer(run, tensorboard)
+    if seeds is not None or folds is not None or leave_one_subject_out:
+        _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, also, json)
+        return
     with progress_bar(f"training {recipe}", "steps") as show:
 
         def tell(progress: Progress) -> None:
             show(progress.step, progress.steps, describe(progress))
+            also(progress)
 
-        meta = train_run(
-            PreparedSet.open(prepared),
-            run,
-            chosen,
-            name=recipe,
-            resume=resume,
-            allow_leaks=allow_leaks,
-            report=tell,
-        )
+        meta = train_run(data, run, chosen, name=recipe, resume=resume, allow_leaks=allow_leaks, report=tell)
     if json:
         print_json(meta)
         return
@@ -67,5 +79,52 @@ def train(
 
 def describe(progress: Progress) -> str:
     """Loss and newest validation, for the end of a progress bar."""
-    seen = progress.validation
+    seen = progress.line
     return f"loss {progress.loss:.3f}" + (f", validation top-1 {seen['top1']:.3f}" if seen else "")
+
+
+def _train_several(
+    data: PreparedSet,
+    out: Path,
+    recipe: Recipe,
+    name: str,
+    seeds: int | None,
+    folds: int | None,
+    resume: bool,
+    allow_leaks: bool,
+    also: Callable[[Progress], None],
+    json: bool,
+) -> None:
+    from mien.training.protocols import Trial, fold_trials, seed_trials, train_trials
+
+    trials = fold_trials(data, recipe, folds) if seeds is None else seed_trials(data, recipe, seeds)
+    places = {trial.folder: place for place, trial in enumerate(trials)}
+    with progress_bar(f"training {name}", "steps") as show:
+
+        def tell(trial: Trial, progress: Progress) -> None:
+            done = places[trial.folder] * progress.steps + progress.step
+            show(done, len(trials) * progress.steps, f"{trial.folder}: {describe(progress)}")
+            also(progress)
+
+        summary = train_trials(trials, out, name=name, resume=resume, allow_leaks=allow_leaks, report=tell)
+    if json:
+        print_json(summary)
+    else:
+        _print_summary(summary)
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    figures = list(summary["mean"])
+    rows = [[run, *(f"{best[figure]:.3f}" for figure in figures)] for run, best in summary["runs"].items()]
+    for row in ("mean", "low", "high"):
+        label = {"mean": "mean", "low": "95% from", "high": "95% to"}[row]
+        rows.append([label, *(f"{summary['mean'][figure][row]:.3f}" for figure in figures)])
+    print_table(["validation", *figures], rows)
+
+
+def _observer(run: Path, tensorboard: bool) -> Callable[[Progress], None]:
+    if not tensorboard:
+        return lambda progress: None
+    from mien.training.tensorboard import write_tensorboard
+
+    return write_tensorboard(run.with_name(f"{run.name}-tensorboard"))

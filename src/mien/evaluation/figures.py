@@ -125,6 +125,35 @@ def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     return _png(_bare(figure, axes))
 
 
+def curves_figure(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels: Mapping[str, float], ylabel: str
+) -> bytes:
+    """Curves over iterations, and levels to compare them with as dotted lines of the same colours.
+
+    Args:
+        curves: name -> iterations and values.
+        levels: name -> value; a level of a curve's name takes its colour.
+        ylabel: of the values.
+    """
+    figure = _figure(8.4, 3.6)
+    axes = figure.add_subplot()
+    colours = dict(zip(curves, _LINE_COLOURS, strict=False))
+    for name, (steps, values) in curves.items():
+        marker = "o" if len(steps) < 15 else None
+        axes.plot(steps, values, color=colours[name], label=name, marker=marker, markersize=3.5)
+    last = max((steps[-1] for steps, _ in curves.values() if len(steps)), default=1)
+    for name, value in levels.items():
+        axes.axhline(value, color=colours.get(name, _INK), linestyle=":", linewidth=1.2)
+        text = f"paper {value:g}"
+        axes.text(last, value, text, ha="right", va="bottom", fontsize=8, color=colours.get(name, _INK))
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel(ylabel)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return _png(_bare(figure, axes))
+
+
 def displacement_figure(
     mean_landmarks: NDArray[np.floating],
     displacement: NDArray[np.floating],

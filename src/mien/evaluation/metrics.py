@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.errors import require
 from mien.labels import CLASS_COUNT, EMOTION_COUNT
 
 TOP = (1, 2, 3, 4, 5)
@@ -54,6 +55,22 @@ def confusion_of_complementary(counts: NDArray[np.int64]) -> NDArray[np.int64]:
 def _as_emotions(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Axes: true complementary, true dominant, predicted complementary, predicted dominant."""
     return counts[1:, 1:].reshape((EMOTION_COUNT,) * 4)
+
+
+def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:
+    """Mean of independent runs, and its 95% interval by Student's t distribution.
+
+    Args:
+        values: one a run, two or more.
+
+    Returns:
+        mean, lower and upper edge.
+    """
+    stats = require("scipy.stats", "train")
+    mean = float(np.mean(values))
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    reach = float(stats.t.ppf(0.975, len(values) - 1) * error)
+    return mean, mean - reach, mean + reach
 
 
 def interval_by_subject(

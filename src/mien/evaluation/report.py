@@ -52,18 +52,18 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         f"<p>{html.escape(faces)} Judged on {len(part):,} photos of {len(set(part.subjects))} subjects that no "
         "model was trained or chosen on.</p>",
         _results_table(results, best),
-        _figure(
+        figure_to_html(
             accuracy_figure({r.name: r.accuracies for r in results}, 1 / CLASS_COUNT),
             "Share of photos whose true class, one of 50, is among the k likeliest.",
         ),
         f"<h2>What is taken for what: {html.escape(best.name)}</h2>",
-        _figure(confusion_figure(best.confusion), "Percent of the photos that show the emotion of the row."),
-        _figure(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
+        figure_to_html(confusion_figure(best.confusion), "Percent of the photos that show the emotion of the row."),
+        figure_to_html(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
         "<h2>Photos</h2>",
-        _figure(_examples(part, best), "Aligned test photos with their landmarks; what they show, and below it "
+        figure_to_html(examples(part, best), "Aligned test photos with their landmarks; what they show, and below it "
                 "what was read. Picked at even distances, not by success."),
         "<h2>How the face moves</h2>",
-        _figure(
+        figure_to_html(
             displacement_figure(part.landmarks.mean(axis=0), part.displacement, part.labels),
             "Mean displacement from each subject's mean face (Eq. 2), three times enlarged.",
         ),
@@ -74,6 +74,11 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         "little about real ones. The 68-point landmark predictor was trained on iBUG 300-W and may not be used "
         "commercially.</p>",
     ]  # fmt: skip
+    write_page(path, title, sections)
+
+
+def write_page(path: Path, title: str, sections: Sequence[str]) -> None:
+    """Write an HTML file of the house's look; `sections` are HTML."""
     write_text(
         path,
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
@@ -105,7 +110,8 @@ def _results_table(results: Sequence[Result], best: Result) -> str:
     )
 
 
-def _examples(part: PreparedSet, result: Result, count: int = 12) -> bytes:
+def examples(part: PreparedSet, result: Result, count: int = 12) -> bytes:
+    """Photos at even distances, with landmarks, what they show and what a run reads."""
     chosen = np.linspace(0, len(part) - 1, min(count, len(part))).astype(int)
     predicted = result.scores.argmax(axis=1)
     captions = [f"{CLASSES[part.labels[i]].phrase}\nread: {CLASSES[predicted[i]].phrase}" for i in chosen]
@@ -118,7 +124,7 @@ def _training_section(results: Sequence[Result]) -> list[str]:
         return []
     return [
         "<h2>Training</h2>",
-        _figure(training_figure(logs), "Accuracy on the validation subjects while training."),
+        figure_to_html(training_figure(logs), "Accuracy on the validation subjects while training."),
     ]
 
 
@@ -139,7 +145,8 @@ def _references_section(best: Result) -> list[str]:
     ]
 
 
-def _figure(png: bytes, caption: str) -> str:
+def figure_to_html(png: bytes, caption: str) -> str:
+    """A picture, within the page, and its caption."""
     data = base64.b64encode(png).decode()
     return (
         f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
 from mien.models.checkpoint import load_linear, load_meta, load_network
-from mien.models.network import NetworkConfig
+from mien.models.network import AnyNetwork, NetworkConfig, join_scores
 
 
 def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
@@ -26,22 +26,29 @@ def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
     return load_linear(run).scores(linear_features(prepared, recipe["features"]))
 
 
+def network_scores(network: AnyNetwork, prepared: PreparedSet) -> NDArray[np.float32]:
+    """Scores by a network in evaluation mode, (n, 50)."""
+    return join_scores(network_outputs(network, prepared)).numpy()
+
+
 @torch.no_grad()
-def network_scores(model: nn.Module, prepared: PreparedSet, batch_size: int = 128) -> NDArray[np.float32]:
-    """Scores by a network in evaluation mode, (n, 50); the network is left in the mode it was in."""
-    device = next(model.parameters()).device
-    was_training = model.training
-    model.eval()
+def network_outputs(network: AnyNetwork, prepared: PreparedSet, batch_size: int = 128) -> dict[str, Tensor]:
+    """Outputs by a network in evaluation mode, on the CPU; the network is left in the mode it was in.
+
+    Returns:
+        name -> (n, size), float32, see `mien.models.network`.
+    """
+    device = next(network.parameters()).device
+    was_training = network.training
+    network.eval()
     displacement = torch.from_numpy(prepared.displacement)
-    scores = [
-        model(
-            torch.from_numpy(prepared.crops[prepared.rows[i : i + batch_size]]).to(device),
-            displacement[i : i + batch_size].to(device),
-        ).cpu()
-        for i in range(0, len(prepared), batch_size)
-    ]
-    model.train(was_training)
-    return torch.cat(scores).numpy()
+    parts = []
+    for i in range(0, len(prepared), batch_size):
+        crops = torch.from_numpy(prepared.crops[prepared.rows[i : i + batch_size]])
+        outputs = network.outputs(crops.to(device), displacement[i : i + batch_size].to(device))
+        parts.append({name: output.cpu() for name, output in outputs.items()})
+    network.train(was_training)
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32]:

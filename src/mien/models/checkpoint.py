@@ -29,7 +29,7 @@ from mien.models.linear import LinearModel
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from mien.models.network import Network, NetworkConfig
+    from mien.models.network import AnyNetwork, NetworkConfig
 
 META_FILE = "meta.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -69,7 +69,7 @@ def save_network(run: Path, state: dict[str, Tensor]) -> None:
         temporary.write_bytes(torch_files.save({name: tensor.contiguous() for name, tensor in state.items()}))
 
 
-def load_network(run: Path, config: NetworkConfig) -> Network:
+def load_network(run: Path, config: NetworkConfig) -> AnyNetwork:
     """Build a network, with the weights of a run, in evaluation mode.
 
     Raises:

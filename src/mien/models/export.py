@@ -13,13 +13,13 @@ from mien.displacement import DISPLACEMENT_SIZE
 from mien.errors import require
 from mien.faces.alignment import CROP_SIZE
 from mien.files import replacing
-from mien.models.network import Network
+from mien.models.network import AnyNetwork
 
 INPUT_NAMES = ("crops", "displacement")
 OUTPUT_NAME = "scores"
 
 
-def export_onnx(network: Network, path: Path) -> None:
+def export_onnx(network: AnyNetwork, path: Path) -> None:
     """Write the network, in evaluation mode, for any batch size.
 
     Inputs are `crops` (n, 224, 224, 3) uint8 RGB and `displacement` (n, 136) float32; the output is `scores`

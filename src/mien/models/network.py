@@ -1,4 +1,13 @@
-"""The network of the paper: a visual and a geometric branch, joined, and a head for the 50 classes."""
+"""The network of the paper: a visual and a geometric branch, joined, and a head for the 50 classes.
+
+Networks, `losses.Criterion` and whoever wants scores meet through the dict of `Network.outputs`:
+
+    scores         (n, 50)   of the classes
+    dominant       (n, 8)    of the dominant emotion, 0 neutral, else its number
+    complementary  (n, 8)    of the complementary emotion, likewise
+
+Which of them are there depends on `NetworkConfig.outputs`. `forward` makes (n, 50) scores of whatever is there.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from mien.displacement import DISPLACEMENT_SIZE
-from mien.labels import CLASS_COUNT
+from mien.labels import CLASS_COUNT, EMOTION_COUNT, indices_to_emotions
+from mien.models.dropout import BatchDropout
 from mien.models.geometric import GeometricBranch
 from mien.models.visual import FEATURE_COUNT, VISUAL_BRANCHES, fill_as_published
+
+HIDDEN_COUNT = 256
+OUTPUT_SIZES = {"scores": CLASS_COUNT, "dominant": EMOTION_COUNT + 1, "complementary": EMOTION_COUNT + 1}
+FACTORS = ("dominant", "complementary")
+_COMPLEMENTARY, _DOMINANT = (torch.from_numpy(number) for number in indices_to_emotions(range(CLASS_COUNT)))
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,9 @@ class NetworkConfig:
         visual: `alexnet` (the paper's), `compact`, or `none` for the geometric branch alone.
         geometric: whether the displacement takes part; False is the single visual branch.
         head: `fc7` (published configuration: hidden layer, PReLU, dropout) or `direct` (the paper's text).
+        outputs: `joint`: the 50 classes, as published. `two-heads`: one trunk, an output layer for the dominant and
+            one for the complementary emotion. `two-networks`: a whole network for either. `joint-and-factors`: the 50
+            classes, and in training the two emotions beside them.
         dropout: share of hidden features that are dropped in training (`fc7` only).
         head_fill: how the head's weights start: `published` (narrow normal, biases 0.1) or `torch` (its default).
         scale_displacement: give all coordinates equal spread; the paper feeds raw pixels.
@@ -30,6 +48,7 @@ class NetworkConfig:
     visual: Literal["alexnet", "compact", "none"] = "alexnet"
     geometric: bool = True
     head: Literal["fc7", "direct"] = "fc7"
+    outputs: Literal["joint", "two-heads", "two-networks", "joint-and-factors"] = "joint"
     dropout: float = 0.8
     head_fill: Literal["published", "torch"] = "published"
     scale_displacement: bool = False
@@ -41,7 +60,7 @@ class Network(nn.Module):
     Args:
         visual: the visual branch, or None.
         geometric: the geometric branch, or None.
-        head: takes the features of both, side by side.
+        head: takes the features of both, side by side; gives a dict, see the module.
     """
 
     def __init__(self, visual: nn.Module | None, geometric: GeometricBranch | None, head: nn.Module) -> None:
@@ -49,6 +68,20 @@ class Network(nn.Module):
         self.visual = visual
         self.geometric = geometric
         self.head = head
+
+    def outputs(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
+        """What the criterion judges; arguments as for `forward`.
+
+        Returns:
+            name -> (n, size), float32, see the module.
+        """
+        features = []
+        if self.visual is not None:
+            features.append(self.visual(crops))
+        if self.geometric is not None:
+            features.append(self.geometric(displacement))
+        outputs: dict[str, Tensor] = self.head(torch.cat(features, dim=1))
+        return {name: output.float() for name, output in outputs.items()}
 
     def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
         """Score the classes.
@@ -60,45 +93,118 @@ class Network(nn.Module):
         Returns:
             (n, 50), float32: the higher the likelier; scale depends on the loss.
         """
-        features = []
-        if self.visual is not None:
-            features.append(self.visual(crops))
+        return join_scores(self.outputs(crops, displacement))
+
+    def set_scale(self, displacement: Tensor) -> None:
+        """Let every coordinate of these training displacements, (n, 136), have equal spread."""
         if self.geometric is not None:
-            features.append(self.geometric(displacement))
-        scores: Tensor = self.head(torch.cat(features, dim=1))
-        return scores.float()
+            self.geometric.set_scale(displacement)
 
 
-def build_network(config: NetworkConfig) -> Network:
+class TwoNetworks(nn.Module):
+    """A network for the dominant emotion and another for the complementary one, joined afterwards (section IV).
+
+    They share nothing, so training them side by side on the sum of their losses is training them one by one.
+    """
+
+    def __init__(self, dominant: Network, complementary: Network) -> None:
+        super().__init__()
+        self.dominant = dominant
+        self.complementary = complementary
+
+    def outputs(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
+        """As `Network.outputs`: `dominant` and `complementary`."""
+        return self.dominant.outputs(crops, displacement) | self.complementary.outputs(crops, displacement)
+
+    def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
+        """As `Network.forward`."""
+        return join_scores(self.outputs(crops, displacement))
+
+    def set_scale(self, displacement: Tensor) -> None:
+        """As `Network.set_scale`."""
+        self.dominant.set_scale(displacement)
+        self.complementary.set_scale(displacement)
+
+
+AnyNetwork = Network | TwoNetworks
+
+
+def join_scores(outputs: dict[str, Tensor]) -> Tensor:
+    """(n, 50) scores from the outputs of a network.
+
+    Where the classes have scores of their own, those; else score(C, D) = complementary[C] + dominant[D], and for
+    neutral the sum of both neutral scores. Pairs of neutral with an emotion are no classes and drop out. For
+    scores trained with cross-entropy the sum ranks classes by the product of the two probabilities.
+    """
+    if "scores" in outputs:
+        return outputs["scores"]
+    dominant, complementary = outputs["dominant"], outputs["complementary"]
+    return complementary[:, _COMPLEMENTARY.to(dominant.device)] + dominant[:, _DOMINANT.to(dominant.device)]
+
+
+def build_network(config: NetworkConfig) -> AnyNetwork:
     """A network with fresh weights, drawn from torch's global generator.
 
     Raises:
         ValueError: neither branch is wanted.
     """
+    match config.outputs:
+        case "joint":
+            return _build_one(config, ("scores",))
+        case "two-heads":
+            return _build_one(config, FACTORS)
+        case "joint-and-factors":
+            return _build_one(config, ("scores", *FACTORS))
+        case "two-networks":
+            return TwoNetworks(*(_build_one(config, (name,)) for name in FACTORS))
+
+
+def _build_one(config: NetworkConfig, outputs: tuple[str, ...]) -> Network:
     visual = None if config.visual == "none" else VISUAL_BRANCHES[config.visual]()
     geometric = GeometricBranch() if config.geometric else None
     if visual is None and geometric is None:
         raise ValueError("a network needs at least one branch")
     features = (FEATURE_COUNT if visual else 0) + (DISPLACEMENT_SIZE if geometric else 0)
-    head = fc7_head(features, config.dropout) if config.head == "fc7" else direct_head(features)
+    head = fc7_head(features, config.dropout, outputs) if config.head == "fc7" else direct_head(features, outputs)
     if config.head_fill == "published":
-        _fill_head(head)
+        head.fill_as_published()
     return Network(visual, geometric, head)
 
 
-def fc7_head(features: int, dropout: float) -> nn.Sequential:
+class Head(nn.Module):
+    """Features of both branches to outputs: layers shared by all of these, then a linear layer for each.
+
+    Args:
+        hidden: (n, features) to (n, hidden features).
+        outputs: name -> linear layer.
+    """
+
+    def __init__(self, hidden: nn.Sequential, outputs: dict[str, nn.Linear]) -> None:
+        super().__init__()
+        self.hidden = hidden
+        self.output_layers = nn.ModuleDict(outputs)
+
+    def forward(self, features: Tensor) -> dict[str, Tensor]:
+        """(n, features) to name -> (n, size)."""
+        hidden = self.hidden(features)
+        return {name: layer(hidden) for name, layer in self.output_layers.items()}
+
+    def fill_as_published(self) -> None:
+        """Hidden layers from N(0, 0.005), the last from N(0, 0.01), biases 0.1."""
+        for layer in self.hidden:
+            if isinstance(layer, nn.Linear):
+                fill_as_published(layer, std=0.005)
+        for layer in self.output_layers.values():
+            assert isinstance(layer, nn.Linear)
+            fill_as_published(layer, std=0.01)
+
+
+def fc7_head(features: int, dropout: float, outputs: tuple[str, ...] = ("scores",)) -> Head:
     """The published head: features -> 256, PReLU, dropout, 256 -> 50."""
-    return nn.Sequential(nn.Linear(features, 256), nn.PReLU(256), nn.Dropout(dropout), nn.Linear(256, CLASS_COUNT))
+    hidden = nn.Sequential(nn.Linear(features, HIDDEN_COUNT), nn.PReLU(HIDDEN_COUNT), BatchDropout(dropout))
+    return Head(hidden, {name: nn.Linear(HIDDEN_COUNT, OUTPUT_SIZES[name]) for name in outputs})
 
 
-def direct_head(features: int) -> nn.Sequential:
+def direct_head(features: int, outputs: tuple[str, ...] = ("scores",)) -> Head:
     """The head of the paper's text: one layer, features -> 50."""
-    return nn.Sequential(nn.Linear(features, CLASS_COUNT))
-
-
-def _fill_head(head: nn.Sequential) -> None:
-    """Hidden layers from N(0, 0.005), the last from N(0, 0.01), as published."""
-    *hidden, last = [layer for layer in head if isinstance(layer, nn.Linear)]
-    for layer in hidden:
-        fill_as_published(layer, std=0.005)
-    fill_as_published(last, std=0.01)
+    return Head(nn.Sequential(), {name: nn.Linear(features, OUTPUT_SIZES[name]) for name in outputs})

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from mien.models.normalisation import BatchNorm1d, BatchNorm2d, LocalResponseNorm
+
 FEATURE_COUNT = 256
 
 
@@ -45,11 +47,11 @@ def alexnet() -> VisualBranch:
         nn.Conv2d(3, 96, 11, stride=4),  # 224 -> 54
         nn.PReLU(96),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 27; Caffe rounds pooling up
-        _local_response_norm(),
+        LocalResponseNorm(),
         nn.Conv2d(96, 256, 5, padding=2, groups=2),
         nn.PReLU(256),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 13
-        _local_response_norm(),
+        LocalResponseNorm(),
         nn.Conv2d(256, 384, 3, padding=1),
         nn.PReLU(384),
         nn.Conv2d(384, 384, 3, padding=1, groups=2),
@@ -74,10 +76,10 @@ def compact() -> VisualBranch:
     def stage(inputs: int, outputs: int) -> list[nn.Module]:
         return [
             nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(outputs),
+            BatchNorm2d(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs // 8, bias=False),
-            nn.BatchNorm2d(outputs),
+            BatchNorm2d(outputs),
             nn.ReLU(),
         ]
 
@@ -87,11 +89,11 @@ def compact() -> VisualBranch:
         *stage(48, 96),  # 14
         *stage(96, 160),  # 7
         nn.Conv2d(160, 64, 1, bias=False),
-        nn.BatchNorm2d(64),
+        BatchNorm2d(64),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(64 * 7 * 7, FEATURE_COUNT, bias=False),
-        nn.BatchNorm1d(FEATURE_COUNT),  # without it the branch alone never leaves the start
+        BatchNorm1d(FEATURE_COUNT),  # without it the branch alone never leaves the start
     )
     return VisualBranch(_HalvedAndCentred(), layers, crop_size=224)
 
@@ -104,11 +106,6 @@ def fill_as_published(layer: nn.Conv2d | nn.Linear, std: float) -> None:
     nn.init.normal_(layer.weight, std=std)
     if layer.bias is not None:
         nn.init.constant_(layer.bias, 0.1)
-
-
-def _local_response_norm() -> nn.LocalResponseNorm:
-    """Caffe's LRN: 1 + alpha / size * (sum of squares over channels), to the power beta."""
-    return nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
 
 
 class _RawBGR(nn.Module):

@@ -1,41 +1,39 @@
 """The training loop of a network, by iterations, with validation on subjects never trained on.
 
 All chance of a step (which photos, dropout, augmentation) follows from the seed and the step's number, so a
-run that was killed goes on exactly as if it had not been.
+run that was killed goes on exactly as if it had not been, and several processes do what one would.
 """
 
 from __future__ import annotations
 
-import json
-import logging
-import math
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning_fabric
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Population, ReferenceKind
-from mien.errors import CheckpointError, MienError
+from mien.errors import MienError
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import displacement_against
-from mien.evaluation.scoring import network_scores
-from mien.files import replacing
-from mien.models.checkpoint import METRICS_FILE, save_network
-from mien.models.losses import LOSSES
-from mien.models.network import Network, build_network
-from mien.training.augmentation import augment
+from mien.evaluation.scoring import network_outputs
+from mien.models.checkpoint import save_network
+from mien.models.losses import LOSSES, Criterion
+from mien.models.network import AnyNetwork, build_network, join_scores
+from mien.training.batches import Batch, Batches, step_seed
+from mien.training.optimisation import RunningMean, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig
+from mien.training.resume import RESUME_FILE, load_progress, log_line, save_progress
 
-RESUME_FILE = "resume.safetensors"
+LOOK_EVERY = 50
+"""On a GPU, steps between looks at the loss; each look waits for all that the GPU has to do."""
+_FAR = 100.0
 
 
 class DivergedError(MienError):
@@ -44,101 +42,119 @@ class DivergedError(MienError):
 
 @dataclass
 class Progress:
-    """What the loop tells after a step.
+    """What the loop tells.
 
     Attributes:
         step: steps done, of `steps`.
         loss: of the last batch.
-        validation: the newest validation, or None before the first.
+        line: what was written to metrics.jsonl last, or None before the first validation.
     """
 
     step: int
     steps: int
     loss: float
-    validation: dict[str, float] | None
+    line: dict[str, float] | None
 
 
-def train_network(
+def train_network(  # noqa: PLR0915, a loop to be read in one sitting
+    fabric: lightning_fabric.Fabric,
     training: PreparedSet,
     validation: PreparedSet,
     population: Population,
     run: Path,
     recipe: Recipe,
     report: Callable[[Progress], None],
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """Train, keep the weights of the best validation loss in `run`, and go on where a killed run stopped.
 
     Args:
+        fabric: where to train.
         training, validation: labelled photos of disjoint subjects.
         population: learnt from the training subjects.
-        run: folder of the run.
-        report: called after every step.
+        run: folder of the run; written by the first process.
+        report: called after every step, on a GPU after every 50.
 
     Returns:
-        step, loss and accuracy of the best validation.
+        step, loss and accuracies of the best validation.
 
     Raises:
-        DivergedError: the loss is no number any more; names the step.
+        DivergedError: the loss is no number any more; names the step and the likely cause.
     """
     config = recipe.training
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells its precision every time
-    fabric = lightning_fabric.Fabric(devices=1, precision=_precision(config.precision))
     torch.manual_seed(config.seed)
-    network = build_network(recipe.network)
-    if network.geometric is not None and recipe.network.scale_displacement:
-        network.geometric.set_scale(torch.from_numpy(training.displacement))
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = _optimiser(network, config)
-    model, optimiser = fabric.setup(network, optimiser)
-    loss_of = LOSSES[config.loss]
+    network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if recipe.network.scale_displacement:
+        network.set_scale(torch.from_numpy(training.displacement))
+    outputs = _Outputs(network)
+    model, optimiser = fabric.setup(
+        torch.compile(outputs) if config.compile else outputs, build_optimiser(network, config)
+    )
+    mean = RunningMean(network, config.average) if config.average else None
+    judged: AnyNetwork = mean.network if mean else network
+    criterion = Criterion(LOSSES[config.loss], config.factor_weight, config.smoothing, config.related)
+    sharp = Criterion(LOSSES[config.loss], config.factor_weight)
+    kept: dict[str, nn.Module] = {"network": network} | ({"mean": judged} if mean else {})
+    start, best = load_progress(run, kept, optimiser)
 
-    start, best = _resume(run, network, optimiser)
-    newest: dict[str, float] | None = None
-    labels = torch.from_numpy(training.labels)
-    displacement = torch.from_numpy(_displacements(training, population, config.references))
-    for step in range(start, config.iterations):
-        chance = torch.Generator().manual_seed(_step_seed(config.seed, step))
-        torch.manual_seed(_step_seed(config.seed, step) + 1)  # dropout
-        batch = _batch_indices(len(training), config.batch_size, config.seed, step)
-        crops = torch.from_numpy(training.crops[training.rows[batch]]).to(fabric.device)
-        choice = torch.randint(len(displacement), (len(batch),), generator=chance)
-        moved = displacement[choice, batch].to(fabric.device)
-        if config.augment:
-            crops, moved = augment(crops, moved, chance)
+    displacements = _displacements(training, population, config.references)
+    batches = Batches(training, displacements, recipe, fabric.device, fabric.global_rank, fabric.world_size)
+    look_every = LOOK_EVERY if fabric.device.type == "cuda" else 1
+    losses = torch.zeros(config.validate_every, device=fabric.device)  # since the last validation
+    since, line = start, None
+    with closing(batches.from_step(start)) as coming:
+        for step, batch in enumerate(coming, start=start):
+            rate = set_rate(optimiser, config, step)
+            torch.manual_seed(step_seed(config.seed, step) + 1)  # dropout
+            loss = criterion(model(batch.crops, batch.displacement), batch.labels)
+            optimiser.zero_grad()
+            fabric.backward(loss)
+            optimiser.step()
+            if mean:
+                mean.update(step)
 
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * _schedule(config, step)
-        loss = loss_of(model(crops, moved), labels[batch].to(fabric.device))
-        if not math.isfinite(loss.item()):
-            raise DivergedError(
-                f"{run}: the loss is {loss.item()} at step {step + 1}; lower training.learning_rate "
-                f"(now {config.learning_rate}) or scale the displacement"
-            )
-        optimiser.zero_grad()
-        fabric.backward(loss)
-        optimiser.step()
-
-        if (step + 1) % config.validate_every == 0 or step + 1 == config.iterations:
-            newest = validate(model, validation, loss_of)
-            if best is None or newest["loss"] < best["loss"]:
-                best = {"step": step + 1, **newest}
-                save_network(run, network.state_dict())
-            _log(run, {"step": step + 1, "training_loss": loss.item(), **newest})
-            _save_resume(run, network, optimiser, step + 1, best)
-        report(Progress(step + 1, config.iterations, loss.item(), newest))
+            losses[step - since] = loss.detach()
+            done = step + 1
+            validates = done % config.validate_every == 0 or done == config.iterations
+            if validates or done % look_every == 0:
+                _refuse_divergence(losses[: done - since], since, batches, config, run)
+            if validates:
+                average = fabric.all_reduce(losses[: done - since].mean(), reduce_op="mean")
+                if fabric.is_global_zero:
+                    with fabric.autocast():
+                        seen = validate(judged, validation, sharp)
+                    line = {"step": done, "training_loss": float(average), "rate": rate, **seen}
+                    if best is None or seen["loss"] < best["loss"]:
+                        best = {"step": done, **seen}
+                        save_network(run, judged.state_dict())
+                    log_line(run, line)
+                    save_progress(run, kept, optimiser, done, best)
+                since = done
+            if validates or done % look_every == 0:
+                report(Progress(done, config.iterations, loss.item(), line))
+    best = fabric.broadcast(best)
     assert best is not None
-    (run / RESUME_FILE).unlink(missing_ok=True)
+    if fabric.is_global_zero:
+        (run / RESUME_FILE).unlink(missing_ok=True)
     return best
 
 
-def validate(
-    model: nn.Module, prepared: PreparedSet, loss_of: Callable[[Tensor, Tensor], Tensor]
-) -> dict[str, float]:
+def validate(network: AnyNetwork, prepared: PreparedSet, criterion: Criterion) -> dict[str, float]:
     """Loss and top-1..5 accuracy over a set."""
-    scores = network_scores(model, prepared)
-    accuracies = top_accuracies(scores, prepared.labels)
-    loss = loss_of(torch.from_numpy(scores), torch.from_numpy(prepared.labels)).item()
+    outputs = network_outputs(network, prepared)
+    accuracies = top_accuracies(join_scores(outputs).numpy(), prepared.labels)
+    loss = criterion(outputs, torch.from_numpy(prepared.labels)).item()
     return {"loss": loss, **{f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}}
+
+
+class _Outputs(nn.Module):
+    """Makes `outputs` the way through a network, for what wraps a network knows `forward` only."""
+
+    def __init__(self, network: AnyNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
+        return self.network.outputs(crops, displacement)
 
 
 def _displacements(training: PreparedSet, population: Population, references: str) -> NDArray[np.float32]:
@@ -147,79 +163,22 @@ def _displacements(training: PreparedSet, population: Population, references: st
     return np.stack([displacement_against(kind, training, population) for kind in kinds])
 
 
-def _precision(wanted: str) -> str:
-    has_bfloat16 = torch.cuda.is_available() or getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
-    return "bf16-mixed" if wanted == "bfloat16" or (wanted == "auto" and has_bfloat16) else "32-true"
+def _refuse_divergence(losses: Tensor, since: int, batches: Batches, config: TrainingConfig, run: Path) -> None:
+    values = losses.tolist()
+    for place, value in enumerate(values):
+        if not np.isfinite(value):
+            cause = _likely_cause(batches.batch(since + place), config)
+            raise DivergedError(f"{run}: the loss is {value} at step {since + place + 1}; {cause}")
 
 
-def _optimiser(network: Network, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Two groups: weights, and biases at twice the rate without decay (published configuration)."""
-    weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
-    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
-    groups = [
-        {"params": weights, "rate": config.learning_rate, "weight_decay": config.weight_decay},
-        {"params": biases, "rate": 2 * config.learning_rate, "weight_decay": 0.0},
-    ]
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
-
-
-def _schedule(config: TrainingConfig, step: int) -> float:
-    """What the learning rate is multiplied with at a step."""
-    if config.schedule == "step":
-        return config.step_factor ** (step // config.step_size)
-    return 0.5 * (1 + math.cos(math.pi * step / config.iterations))
-
-
-def _batch_indices(count: int, batch_size: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The photos of a step: all in random order, then all in another; batches run on over the seam."""
-    places = np.arange(step * batch_size, (step + 1) * batch_size)
-    rounds, within = np.divmod(places, count)
-    orders = {int(r): np.random.default_rng([seed, int(r)]).permutation(count) for r in np.unique(rounds)}
-    return np.array([orders[int(r)][w] for r, w in zip(rounds, within, strict=True)], dtype=np.int64)
-
-
-def _step_seed(seed: int, step: int) -> int:
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
-
-
-def _log(run: Path, line: dict[str, float]) -> None:
-    """Append to metrics.jsonl; lines that a resumed run says again are replaced."""
-    path = run / METRICS_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [text for text in lines if json.loads(text)["step"] < line["step"]]
-    with replacing(path) as temporary:
-        temporary.write_text("\n".join([*kept, json.dumps(line)]) + "\n", encoding="utf-8")
-
-
-def _save_resume(
-    run: Path, network: Network, optimiser: torch.optim.Optimizer, step: int, best: dict[str, float]
-) -> None:
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
-    for index, state in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    with replacing(run / RESUME_FILE) as temporary:
-        progress = {"progress": json.dumps({"step": step, "best": best})}
-        temporary.write_bytes(save({n: t.contiguous() for n, t in tensors.items()}, metadata=progress))
-
-
-def _resume(run: Path, network: Network, optimiser: torch.optim.Optimizer) -> tuple[int, dict[str, float] | None]:
-    """Put network and optimiser where the run stopped; the next step and the best validation so far."""
-    path = run / RESUME_FILE
-    if not path.is_file():
-        return 0, None
-    try:
-        with safe_open(path, "pt") as file:
-            progress = json.loads(file.metadata()["progress"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-    except Exception as error:
-        raise CheckpointError(f"{path}: damaged ({error}); remove it to train from the start") from error
-    network.load_state_dict({n[len("network.") :]: t for n, t in tensors.items() if n.startswith("network.")})
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        if name.startswith("optimiser."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return progress["step"], progress["best"]
+def _likely_cause(batch: Batch, config: TrainingConfig) -> str:
+    farthest = batch.displacement.abs().max().item()
+    if not np.isfinite(farthest):
+        return "a landmark of its photos is no number; prepare the set again"
+    lower = f"lower training.learning_rate (now {config.learning_rate})"
+    if farthest > _FAR:
+        return (
+            f"landmarks of its photos lie up to {farthest:.0f} pixels from the reference, which is no face; look "
+            f"at samples.parquet for faces that were found amiss, or set network.scale_displacement=true, or {lower}"
+        )
+    return f"the steps are probably too long: {lower}, or set training.warmup"

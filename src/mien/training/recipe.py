@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mien.errors import RecipeError
 from mien.models.network import NetworkConfig
+from mien.training.augmentation import AugmentationConfig
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,32 @@ class TrainingConfig:
 
     Attributes:
         loss: `hinge` (L2, one against all) or `cross-entropy`.
+        factor_weight: of the loss over the two emotions beside the 50 classes (`joint-and-factors` only).
+        smoothing: share of each label that is spread over all classes, against wrong labels.
+        related: share of each label that is spread over classes with one of its emotions, most over the class with
+            both the other way round.
         optimiser: `sgd` with momentum, or `adamw`.
         learning_rate: of weights; biases learn at twice the rate and are not decayed.
         momentum: of SGD.
         weight_decay: of weights.
         schedule: `step`: times `step_factor` every `step_size` iterations; `cosine`: down to zero at the end.
-        batch_size: photos an iteration.
+        warmup: iterations over which the rate rises from near zero.
+        average: share kept, an iteration, by the running mean of weights that is judged and saved; 0: none, the
+            weights themselves are.
+        batch_size: photos an iteration, over all processes.
         iterations: how many batches.
         validate_every: iterations between looks at the validation subjects.
-        augment: mirror (landmarks too), shift and relight the crops at random.
         references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: each photo by lot from the
             mean, from a neutral photo, or from an estimate, so that the network knows all three.
         precision: `auto` takes bfloat16 where the processor has it, else float32.
+        compile: let torch compile the network; worth its minute on a GPU.
         seed: of weights, batches, dropout and augmentation.
     """
 
     loss: Literal["hinge", "cross-entropy"] = "hinge"
+    factor_weight: float = 0.5
+    smoothing: float = 0.0
+    related: float = 0.0
     optimiser: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 5e-4
     momentum: float = 0.9
@@ -44,12 +55,14 @@ class TrainingConfig:
     schedule: Literal["step", "cosine"] = "step"
     step_size: int = 20_000
     step_factor: float = 0.75
+    warmup: int = 0
+    average: float = 0.0
     batch_size: int = 32
     iterations: int = 100_000
     validate_every: int = 100
-    augment: bool = False
     references: Literal["mean", "mixed"] = "mean"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    compile: bool = False
     seed: int = 0
 
 
@@ -62,12 +75,14 @@ class Recipe:
         features: what a linear model sees: `displacement` or the `landmarks` themselves.
         network: what the network is made of.
         training: how it is trained.
+        augmentation: how its training photos are changed.
     """
 
     method: Literal["network", "svm", "lda"] = "network"
     features: Literal["displacement", "landmarks"] = "displacement"
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
 
     def __post_init__(self) -> None:
         _check_ranges(self)
@@ -173,12 +188,26 @@ def _check_ranges(recipe: Recipe) -> None:
             network.visual == "none" and not network.geometric
         ),
         f"network.dropout = {network.dropout}: must be at least 0 and under 1": not 0 <= network.dropout < 1,
-        f"training.iterations = {training.iterations}: must be 1 or more": training.iterations < 1,
         f"training.batch_size = {training.batch_size}: must be 2 or more": training.batch_size < 2,
-        f"training.validate_every = {training.validate_every}: must be 1 or more": training.validate_every < 1,
         f"training.learning_rate = {training.learning_rate}: must be above 0": training.learning_rate <= 0,
-        f"training.step_size = {training.step_size}: must be 1 or more": training.step_size < 1,
-        f"training.seed = {training.seed}: must be 0 or more": training.seed < 0,
+        f"training.average = {training.average}: must be at least 0 and under 1": not 0 <= training.average < 1,
+        f"training.smoothing + training.related = {training.smoothing + training.related}: must stay under 1": (
+            training.smoothing + training.related >= 1
+        ),
+        f"training.warmup = {training.warmup}: must be under training.iterations": (
+            0 < training.iterations <= training.warmup
+        ),
+        **{
+            f"training.{key} = {getattr(training, key)}: must be 1 or more": getattr(training, key) < 1
+            for key in ("iterations", "validate_every", "step_size")
+        },
+        **{
+            f"{section}.{key} = {value}: must be 0 or more": value < 0
+            for section, config in (("training", training), ("augmentation", recipe.augmentation))
+            for key, value in asdict(config).items()
+            if not isinstance(value, str)
+        },
+        f"augmentation.erase = {recipe.augmentation.erase}: must be 1 or less": recipe.augmentation.erase > 1,
     }
     for complaint, broken in rules.items():
         if broken:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.leaks import refuse_leaks
-from mien.datasets.prepared import PreparedSet
+from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.displacement import Population
-from mien.errors import OutputError
+from mien.errors import DataError, LabelError, OutputError
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import compare_references
 from mien.evaluation.scoring import linear_features, network_scores
@@ -31,6 +31,7 @@ from mien.models.checkpoint import (
 from mien.models.export import export_onnx
 from mien.models.linear import LINEAR_FITS, LinearModel
 from mien.training.loop import Progress, train_network
+from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe
 
 _PLAN_FILE = "plan.json"
@@ -62,49 +63,79 @@ def train(
         the content of meta.json.
 
     Raises:
-        DataError: no labelled training or validation photos, or a subject or picture on both sides.
+        DataError: no labelled training or validation photos, a subject or picture on both sides, or a label that is
+            none.
         OutputError: `run` holds something else, or an unfinished run and `resume` is not set.
     """
     if not allow_leaks:
         refuse_leaks(prepared.table, prepared.path)
     training, validation = prepared.select("train"), prepared.select("validation")
-    parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
-    begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
+    for part in (training, validation):
+        _refuse_other_labels(part)
+    fabric = start_fabric(recipe.training)
+    if fabric.is_global_zero:
+        _claim(run, recipe, prepared, resume)
+    fabric.barrier()
     if (run / META_FILE).is_file():
         return load_meta(run)
-    if begun and not resume:
-        raise OutputError(f"{run}: holds an unfinished run; add --resume to go on with it, or remove it")
 
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
-    save_population(run, population)
+    best = None
     if recipe.method == "network":
-        best = train_network(training, validation, population, run, recipe, report)
-        network = load_network(run, recipe.network)
-        scores_of = partial(network_scores, network)
-        export_onnx(network, run / ONNX_FILE)
-    else:
-        model = LINEAR_FITS[recipe.method](linear_features(training, recipe.features), training.labels)
-        save_linear(run, model)
-        scores_of = partial(_linear_scores, model, recipe.features)
-        accuracies = top_accuracies(scores_of(validation), validation.labels)
-        best = {f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}
-
-    meta = {
-        "name": name,
-        "method": recipe.method,
-        "recipe": recipe.as_dict(),
-        "data": {
-            "name": prepared.path.name,
-            "fingerprint": prepared.fingerprint,
-            "training": _count(training),
-            "validation": _count(validation),
-        },
-        "best": best,
-        "references": compare_references(validation, population, scores_of),
-        "versions": {package: version(package) for package in ("mien", "torch", "scikit-learn")},
-    }
-    save_meta(run, meta)
+        best = train_network(fabric, training, validation, population, run, recipe, report)
+    if fabric.is_global_zero:
+        save_population(run, population)
+        if recipe.method == "network":
+            network = load_network(run, recipe.network)
+            scores_of = partial(network_scores, network)
+            export_onnx(network, run / ONNX_FILE)
+        else:
+            scores_of = partial(_linear_scores, _fit_linear(training, run, recipe), recipe.features)
+        meta = {
+            "name": name,
+            "method": recipe.method,
+            "recipe": recipe.as_dict(),
+            "seed": recipe.training.seed,
+            "data": {
+                "name": prepared.path.name,
+                "fingerprint": prepared.fingerprint,
+                "training": _count(training),
+                "validation": _count(validation),
+            },
+            "best": best or _accuracies(scores_of(validation), validation),
+            "references": compare_references(validation, population, scores_of),
+            "machine": describe_machine(fabric),
+            "code": code_version(),
+            "versions": {package: version(package) for package in ("mien", "torch", "scikit-learn")},
+        }
+        save_meta(run, meta)
+    fabric.barrier()
     return load_meta(run)
+
+
+def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, resume: bool) -> None:
+    parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
+    begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
+    if begun and not resume and not (run / META_FILE).is_file():
+        raise OutputError(f"{run}: holds an unfinished run; add --resume to go on with it, or remove it")
+
+
+def _refuse_other_labels(part: PreparedSet) -> None:
+    """Raises `DataError` where a label is none of the 50 classes; mien prepare lets none in, others may."""
+    try:
+        _ = part.labels
+    except LabelError as error:
+        raise DataError(f"{part.path / SAMPLES_FILE}: {error}") from error
+
+
+def _fit_linear(training: PreparedSet, run: Path, recipe: Recipe) -> LinearModel:
+    model = LINEAR_FITS[recipe.method](linear_features(training, recipe.features), training.labels)
+    save_linear(run, model)
+    return model
+
+
+def _accuracies(scores: NDArray[np.float32], part: PreparedSet) -> dict[str, float]:
+    return {f"top{k}": float(share) for k, share in enumerate(top_accuracies(scores, part.labels), start=1)}
 
 
 def _linear_scores(model: LinearModel, features: str, prepared: PreparedSet) -> NDArray[np.float32]:

@@ -1,0 +1,80 @@
+"""`mien reproduce`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mien.cli.console import print_json, print_table, progress_bar, stderr, stdout
+from mien.cli.train import describe
+
+if TYPE_CHECKING:
+    from mien.evaluation.reproduce import Method
+    from mien.training.loop import Progress
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog="Examples: mien reproduce prepared study  |  mien reproduce prepared study-full --preset full --set "
+        "training.iterations=20000",
+        help="Every table and figure of the paper, its figures beside ours: trains what is missing, reuses what is "
+        "there, goes on after a kill.",
+    )(reproduce)
+
+
+def reproduce(
+    prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
+    out: Annotated[Path, typer.Argument(help="Folder for runs, report.html and report.json.")],
+    preset: Annotated[
+        Literal["quick", "full"],
+        typer.Option(help="quick: a small network, minutes; full: the paper's, its 100,000 iterations."),
+    ] = "quick",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe of all networks.")
+    ] = None,
+    faces: Annotated[str | None, typer.Option(help="A sentence for the report: on what faces it runs.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
+) -> None:
+    from mien.datasets.prepared import PreparedSet
+    from mien.errors import require
+
+    for module in ("torch", "matplotlib"):
+        require(module, "train")
+    from mien.evaluation.reproduce import reproduce_paper
+
+    data = PreparedSet.open(prepared)
+    with progress_bar("training", "steps") as show:
+
+        def tell(method: Method, progress: Progress | None) -> None:
+            if progress is None:
+                stderr.print(f"training: {method.name}")
+            else:
+                show(progress.step, progress.steps, f"{method.name}: {describe(progress)}")
+
+        content = reproduce_paper(data, out, preset, set_ or (), faces, tell)
+    if json:
+        print_json(content)
+        return
+    for key in ("section_3", "table_1", "table_2", "others"):
+        _print(content["tables"][key])
+    for sentence in content["findings"]:
+        stdout.print(f"- {sentence}")
+    stdout.print(f"report with pictures: {out}/report.html")
+
+
+def _print(table: dict) -> None:  # type: ignore[type-arg]
+    stdout.print(f"\n{table['title']}")
+    heads = list(next(iter(table["rows"].values())))
+    rows = []
+    for name, cells in table["rows"].items():
+        row = [name]
+        for cell in cells.values():
+            ours = "-" if cell["ours"] is None else f"{cell['ours']:.4g}"
+            row.append(ours if cell["paper"] is None else f"{ours} (paper {cell['paper']:.4g})")
+        rows.append(row)
+        if missing := {cell["why"] for cell in cells.values() if "why" in cell}:
+            row[0] += f" ({', '.join(sorted(missing))})"
+    print_table(["", *heads], rows)

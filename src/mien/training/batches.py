@@ -1,0 +1,164 @@
+"""The photos of a training step, which follow from the seed and the step's number and nothing else."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mien.datasets.prepared import PreparedSet
+from mien.training.augmentation import draw_changes
+from mien.training.recipe import Recipe
+
+AHEAD = 3
+"""Batches that are made before they are asked for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step trains on.
+
+    Attributes:
+        crops: (n, 224, 224, 3), uint8, RGB; (n, 0, 0, 3) where there is no visual branch.
+        displacement: (n, 136), float32, crop pixels.
+        labels: (n,) class indices.
+    """
+
+    crops: Tensor
+    displacement: Tensor
+    labels: Tensor
+
+
+class Batches:
+    """Makes the batches of one process.
+
+    On a GPU the crops go there once, as uint8, if they fit, and are changed there. Else they stay on disk,
+    memory-mapped, and a thread makes batches ahead of the step that takes them.
+
+    Args:
+        training: labelled photos.
+        displacements: (kinds, n, 136): against each kind of reference that takes part; one is drawn for each photo.
+        recipe: what to draw.
+        device: where batches are wanted.
+        rank, processes: which share of each batch is wanted.
+
+    Attributes:
+        waited: seconds that steps have waited for their batch.
+    """
+
+    def __init__(
+        self,
+        training: PreparedSet,
+        displacements: NDArray[np.float32],
+        recipe: Recipe,
+        device: torch.device,
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self._training, self._recipe, self._device = training, recipe, device
+        share = recipe.training.batch_size // processes
+        self._part = slice(rank * share, (rank + 1) * share)
+        self._on_device = device.type == "cuda" and _fits(training, device)
+        here = device if self._on_device else torch.device("cpu")
+        self._crops = _load(training, here) if self._on_device else None
+        self._displacements = torch.from_numpy(displacements).to(here)
+        self._landmarks = torch.from_numpy(training.landmarks.reshape(len(training), -1)).to(here)
+        self._labels = torch.from_numpy(training.labels).to(here)
+        self._here = here
+        self.waited = 0.0
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step, this process's share of it."""
+        config = self._recipe.training
+        chance = torch.Generator().manual_seed(step_seed(config.seed, step))
+        indices = batch_indices(len(self._training), config.batch_size, config.seed, step)
+        kinds = torch.randint(len(self._displacements), (config.batch_size,), generator=chance)
+        changes = draw_changes(self._recipe.augmentation, config.batch_size, chance)
+        own = indices[self._part]
+        rows = torch.from_numpy(own).to(self._here)
+        part = changes.part(self._part, self._here)
+        moved = self._displacements[kinds[self._part].to(self._here), rows]
+        displacement = part.of_displacement(moved, self._landmarks[rows], self._training.crop_size)
+        if self._recipe.network.visual == "none":
+            crops = torch.empty(len(own), 0, 0, 3, dtype=torch.uint8)
+        elif self._crops is None:
+            crops = part.of_crops(torch.from_numpy(self._training.crops[self._training.rows[own]]))
+        else:
+            crops = part.of_crops(self._crops[rows])
+        tensors = (crops, displacement, self._labels[rows])
+        if not self._on_device and self._device.type == "cuda":
+            tensors = tuple(tensor.pin_memory() for tensor in tensors)  # type: ignore[assignment]
+        return Batch(*(tensor.to(self._device, non_blocking=True) for tensor in tensors))
+
+    def from_step(self, start: int) -> Generator[Batch, None, None]:
+        """The batches of all steps from `start` to the end of the recipe."""
+        steps = range(start, self._recipe.training.iterations)
+        yield from map(self.batch, steps) if self._on_device else self._made_ahead(steps)
+
+    def _made_ahead(self, steps: range) -> Iterator[Batch]:
+        ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
+        enough = threading.Event()
+
+        def put(item: Batch | BaseException) -> None:
+            while not enough.is_set():
+                try:
+                    return ready.put(item, timeout=0.1)
+                except queue.Full:
+                    continue
+
+        def make() -> None:
+            try:
+                for step in steps:
+                    if enough.is_set():
+                        return
+                    put(self.batch(step))
+            except BaseException as error:  # the loop raises it
+                put(error)
+
+        thread = threading.Thread(target=make, name="batches", daemon=True)
+        thread.start()
+        try:
+            for _ in steps:
+                asked = time.perf_counter()
+                item = ready.get()
+                self.waited += time.perf_counter() - asked
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            enough.set()
+            thread.join()
+
+
+def batch_indices(count: int, batch_size: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The photos of a step: all in random order, then all in another; batches run on over the seam."""
+    places = np.arange(step * batch_size, (step + 1) * batch_size)
+    rounds, within = np.divmod(places, count)
+    orders = {int(r): np.random.default_rng([seed, int(r)]).permutation(count) for r in np.unique(rounds)}
+    return np.array([orders[int(r)][w] for r, w in zip(rounds, within, strict=True)], dtype=np.int64)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """A seed of the chance of a step."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
+
+
+def _fits(training: PreparedSet, device: torch.device) -> bool:
+    """Whether the crops take no more than half of the device's free memory."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return 2 * len(training) * training.crop_size**2 * 3 <= free
+
+
+def _load(training: PreparedSet, device: torch.device, at_once: int = 512) -> Tensor:
+    crops = torch.empty((len(training), *training.crops.shape[1:]), dtype=torch.uint8, device=device)
+    for i in range(0, len(training), at_once):
+        crops[i : i + at_once] = torch.from_numpy(training.crops[training.rows[i : i + at_once]]).to(device)
+    return crops

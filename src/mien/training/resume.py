@@ -1,0 +1,83 @@
+"""What a killed training needs to go on, and the log that it goes on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from mien.errors import CheckpointError
+from mien.files import replacing
+from mien.models.checkpoint import METRICS_FILE
+
+RESUME_FILE = "resume.safetensors"
+
+
+def save_progress(
+    run: Path, networks: dict[str, nn.Module], optimiser: torch.optim.Optimizer, step: int, best: dict[str, float]
+) -> None:
+    """Write where a training stands, whole or not at all.
+
+    Args:
+        run: folder of the run.
+        networks: name -> network.
+        optimiser: with its state.
+        step: steps done.
+        best: the best validation so far.
+    """
+    tensors = {
+        f"{name}/{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()
+    }
+    for index, state in optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
+    with replacing(run / RESUME_FILE) as temporary:
+        progress = {"progress": json.dumps({"step": step, "best": best})}
+        temporary.write_bytes(save({n: t.contiguous() for n, t in tensors.items()}, metadata=progress))
+
+
+def load_progress(
+    run: Path, networks: dict[str, nn.Module], optimiser: torch.optim.Optimizer
+) -> tuple[int, dict[str, float] | None]:
+    """Put networks and optimiser where the run stopped.
+
+    Returns:
+        steps done, and the best validation so far; 0 and None where nothing was saved.
+
+    Raises:
+        CheckpointError: what was saved is damaged.
+    """
+    path = run / RESUME_FILE
+    if not path.is_file():
+        return 0, None
+    try:
+        with safe_open(path, "pt") as file:
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+        for name, network in networks.items():
+            network.load_state_dict(_under(name, tensors))
+    except Exception as error:
+        raise CheckpointError(f"{path}: damaged ({error}); remove it to train from the start") from error
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in _under("optimiser", tensors).items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
+    return progress["step"], progress["best"]
+
+
+def log_line(run: Path, line: dict[str, float]) -> None:
+    """Append to metrics.jsonl; lines that a resumed run says again are replaced."""
+    path = run / METRICS_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [text for text in lines if json.loads(text)["step"] < line["step"]]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join([*kept, json.dumps(line)]) + "\n", encoding="utf-8")
+
+
+def _under(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key[len(name) + 1 :]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")}

@@ -1,0 +1,38 @@
+"""Several processes, really started: they learn what one does with the whole batch."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from mien.datasets import PreparedSet
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = (
+    "training.iterations=2",
+    "training.validate_every=2",
+    "training.batch_size=16",
+    "training.precision=float32",
+)
+
+
+@pytest.mark.parametrize("recipe", ["quick", "paper"])
+def test_two_processes_end_with_the_weights_of_one(prepared: PreparedSet, tmp_path: Path, recipe: str) -> None:
+    settings = (*SETTINGS, "training.optimiser=sgd", "training.learning_rate=1e-3")
+    words = [str(prepared.path), "--recipe", recipe, *(word for setting in settings for word in ("--set", setting))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for name, start in (("one", [sys.executable]), ("two", launcher)):
+        command = [*start, "-m", "mien", "train", words[0], str(tmp_path / name), *words[1:]]
+        answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    assert one.keys() == two.keys()
+    for key in one:
+        np.testing.assert_allclose(two[key], one[key], rtol=1e-3, atol=5e-5, err_msg=key)
+    assert '"processes": 2' in (tmp_path / "two" / "meta.json").read_text()

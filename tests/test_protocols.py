@@ -1,0 +1,68 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mien.datasets import PreparedSet
+from mien.errors import DataError, MissingExtraError, OutputError
+from mien.training.protocols import fold_trials, seed_trials, train_trials
+from mien.training.recipe import load_recipe
+from mien.training.tensorboard import write_tensorboard
+
+TINY = ('network.visual="none"', "training.iterations=3", "training.validate_every=3", "training.batch_size=8")
+
+
+def test_seeds_give_a_mean_and_its_interval_and_are_not_trained_twice(prepared: PreparedSet, tmp_path: Path) -> None:
+    trials = seed_trials(prepared, load_recipe("quick", (*TINY, "training.seed=4")), 3)
+    assert [trial.folder for trial in trials] == ["seed-4", "seed-5", "seed-6"]
+    summary = train_trials(trials, tmp_path / "runs")
+    losses = [best["loss"] for best in summary["runs"].values()]
+    assert len(set(losses)) == 3
+    assert summary["mean"]["loss"]["low"] < sum(losses) / 3 < summary["mean"]["loss"]["high"]
+    assert json.loads((tmp_path / "runs" / "summary.json").read_text()) == summary
+
+    def forbid(*_: object) -> None:
+        raise AssertionError("it trains again")
+
+    assert train_trials(trials, tmp_path / "runs", report=forbid) == summary
+    with pytest.raises(OutputError, match="made with other"):
+        train_trials(trials[:2], tmp_path / "runs")
+
+
+@pytest.mark.parametrize("folds", [3, None])
+def test_every_subject_outside_the_test_part_is_held_out_once(prepared: PreparedSet, folds: int | None) -> None:
+    trials = fold_trials(prepared, load_recipe("svm"), folds)
+    known = sorted(set(prepared.select("train", "validation").subjects))
+    assert len(trials) == (folds or len(known))
+    held = [subject for trial in trials for subject in set(trial.prepared.select("validation").subjects)]
+    assert sorted(held) == known
+    for trial in trials:
+        parts = [set(trial.prepared.select(part).subjects) for part in ("train", "validation")]
+        assert parts[0] | parts[1] == set(known)
+        assert not parts[0] & parts[1]
+
+
+def test_folds_are_trained_and_summed_up(prepared: PreparedSet, tmp_path: Path) -> None:
+    summary = train_trials(fold_trials(prepared, load_recipe("svm"), 2), tmp_path / "runs")
+    assert list(summary["runs"]) == ["fold-0", "fold-1"]
+    assert summary["mean"]["top1"]["mean"] > 0.5
+
+
+@pytest.mark.parametrize("folds", [1, 8])
+def test_impossible_folds_are_refused(prepared: PreparedSet, folds: int) -> None:
+    with pytest.raises(DataError, match="7 subjects outside the test part cannot make"):
+        fold_trials(prepared, load_recipe("svm"), folds)
+
+
+def test_one_seed_has_no_interval(prepared: PreparedSet) -> None:
+    with pytest.raises(DataError, match="2 or more"):
+        seed_trials(prepared, load_recipe("svm"), 1)
+
+
+def test_tensorboard_is_answered_with_the_command_that_brings_it(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    try:
+        import tensorboard  # noqa: F401
+    except ModuleNotFoundError:
+        with pytest.raises(MissingExtraError, match=r"pip install 'mien\[tensorboard\]'"):
+            write_tensorboard(tmp_path)

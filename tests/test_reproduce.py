@@ -1,0 +1,95 @@
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mien.datasets import PreparedSet
+from mien.evaluation import paper
+from mien.evaluation.comparison import compare_curves, compare_tables, findings
+from mien.evaluation.comparison_report import write_comparison
+from mien.evaluation.evaluate import evaluate
+from mien.evaluation.reproduce import Method, reproduce_paper, study_methods
+from mien.training.loop import Progress
+from mien.training.recipe import load_recipe
+from mien.training.train import train
+
+
+@pytest.mark.parametrize("preset", ["quick", "full"])
+def test_the_methods_of_a_preset_differ_as_the_paper_says(preset: str) -> None:
+    methods = study_methods(preset)  # type: ignore[arg-type]
+    recipes = {key: load_recipe(method.recipe, method.settings) for key, method in methods.items()}
+    assert {key for key, recipe in recipes.items() if recipe.method != "network"} == {
+        "landmark-svm", "displacement-svm", "lda",
+    }  # fmt: skip
+    assert all(recipe.training.loss == "hinge" for key, recipe in recipes.items() if key != "cross-entropy")
+    assert not recipes["cnn"].network.geometric
+    assert recipes["fused-half"].network.dropout == recipes["cross-entropy"].network.dropout == 0.5
+    if preset == "full":
+        assert recipes["fused"] == load_recipe("paper")
+
+
+def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
+    prepared: PreparedSet, tmp_path: Path
+) -> None:
+    methods = study_methods("quick")
+    parts = {name: prepared.select(name) for name in ("validation", "test")}
+    judged = {}
+    for key in ("landmark-svm", "displacement-svm"):
+        run = tmp_path / key
+        train(prepared, run, load_recipe(methods[key].recipe, methods[key].settings))
+        judged[key] = {name: evaluate({key: run}, part)[0] for name, part in parts.items()}
+    names = {key: method.name for key, method in methods.items()}
+    missing = {"fused-1200": "the set has no landmarks_crop_1200"}
+    content = write_comparison(tmp_path, "Made <faces>.", {"Preset": "none"}, parts, judged, names, missing)
+    assert json.loads((tmp_path / "report.json").read_text()) == content
+    tables = content["tables"]
+    cell = tables["table_1"]["rows"]["displacement SVM"]["validation"]
+    result = judged["displacement-svm"]["validation"]
+    assert cell["paper"] == 84.957143
+    assert cell["ours"] == pytest.approx(result.misclassification, abs=1e-4)
+    low, high = cell["interval"]
+    assert low <= cell["ours"] <= high
+    assert tables["table_1"]["rows"]["fused"]["test"] == {"paper": 80.212137, "ours": None, "why": "not trained"}
+    fine = tables["table_2"]["rows"][names["fused-1200"]]
+    assert [fine[f"top-{k}"]["paper"] for k in range(1, 6)] == list(paper.TABLE_II["fused-1200"])
+    assert {cell["why"] for cell in fine.values()} == {"the set has no landmarks_crop_1200"}
+    assert set(content["figures"]) == {f"figure_{number}" for number in range(6, 11)}
+    page = (tmp_path / "report.html").read_text()
+    assert "Made &lt;faces&gt;." in page
+    assert "the set has no landmarks_crop_1200" in page
+    shares = [judged[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
+    assert findings(judged)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
+    assert compare_tables(judged, names, missing)[0].rows["fused"][0].ours is None
+    assert compare_curves(judged)[0].paper == {"validation": 3.5736}
+
+
+@pytest.mark.slow
+def test_the_whole_study_goes_on_after_a_kill_and_trains_nothing_twice(prepared: PreparedSet, tmp_path: Path) -> None:
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared.path, folder)
+    table = pl.read_parquet(folder / "samples.parquet")
+    table.with_columns(landmarks_crop_1200=pl.col("landmarks_crop")).write_parquet(folder / "samples.parquet")
+    fine = PreparedSet.open(folder)
+    settings = ("training.iterations=2", "training.validate_every=1", "training.batch_size=4")
+    started: list[str] = []
+
+    def stop(method: Method, progress: Progress | None) -> None:
+        started.append(method.folder)
+        if method.folder == "fused" and progress is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.", stop)
+    content = reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.")
+    for table_ in content["tables"].values():
+        for row in table_["rows"].values():
+            assert all(cell["ours"] is not None for cell in row.values())
+    for figure in content["figures"].values():
+        assert all(curve["iteration"] == [1, 2] for curve in figure["ours"].values())
+
+    def forbid(method: Method, progress: Progress | None) -> None:
+        assert progress is None, f"{method.name} trains again"
+
+    assert reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.", forbid) == content

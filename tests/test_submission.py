@@ -1,0 +1,91 @@
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mien.datasets import PreparedSet
+from mien.errors import DataError
+from mien.evaluation.submission import check_submission, read_predictions, score_submission, write_submission
+from mien.labels import indices_to_texts
+from mien.training.recipe import load_recipe
+from mien.training.train import train
+
+
+@pytest.fixture(scope="module")
+def svm(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("svm") / "run"
+    train(prepared, run, load_recipe("svm"))
+    return run
+
+
+@pytest.fixture(scope="module")
+def numbered(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
+    """The set with names as in iCV-MEFED, and one photo without a face: Sample_6_7.jpg."""
+    folder = tmp_path_factory.mktemp("numbered")
+    table = pl.read_parquet(prepared.path / "samples.parquet").with_columns(
+        path=pl.format("Sample_{}_{}.jpg", pl.col("subject"), pl.int_range(pl.len()) % 50)
+    )
+    faceless = pl.when(pl.col("path") == "Sample_6_7.jpg").then(pl.lit("no face")).otherwise(pl.lit("ok"))
+    table.with_columns(status=faceless).write_parquet(folder / "samples.parquet")
+    for name in ("crops-224.npy", "set.json"):
+        (folder / name).hardlink_to(prepared.path / name)
+    return PreparedSet.open(folder)
+
+
+def _lines(path: Path, lines: list[str]) -> Path:
+    path.write_text("\r\n".join(lines) + "\r\n")
+    return path
+
+
+def test_a_submission_is_in_the_given_order_and_the_same_bytes_again(
+    numbered: PreparedSet, svm: Path, tmp_path: Path
+) -> None:
+    test = numbered.select("test")
+    order = _lines(tmp_path / "order_of_test.txt", [name.upper() for name in reversed(test.table["path"].to_list())])
+    outs = [tmp_path / name for name in ("a.zip", "b.zip")]
+    for out in outs:
+        assert write_submission(svm, numbered, order, out) == 0
+    assert outs[0].read_bytes() == outs[1].read_bytes()
+    truth = _lines(tmp_path / "truth.txt", indices_to_texts(test.labels[::-1]))
+    assert score_submission(outs[0], truth) < 10
+
+
+def test_the_score_has_the_challenges_form(tmp_path: Path) -> None:
+    truth = _lines(tmp_path / "truth.txt", ["1_1"] * 7000)
+    predictions = _lines(tmp_path / "predictions.txt", ["1_1"] * 1053 + ["N_N"] * 5947)
+    assert f"{score_submission(predictions, truth):.6f}" == "84.957143"
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        (["1_1"], "1 predictions for 2 photos"),
+        (["1_1", "8_1"], "line 2: label '8_1' is not one of the 50 classes"),
+        ([""], "no labels in it"),
+    ],
+)
+def test_a_bad_submission_is_refused(tmp_path: Path, lines: list[str], complaint: str) -> None:
+    with pytest.raises(DataError, match=complaint):
+        check_submission(_lines(tmp_path / "predictions.txt", lines), 2)
+
+
+def test_a_zip_must_hold_the_predictions(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("folder/predictions.txt", "1_1\n")
+    with pytest.raises(DataError, match=r"it must hold predictions.txt, in no folder"):
+        read_predictions(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_predictions(tmp_path / "nowhere.zip")
+
+
+def test_photos_without_a_face_go_in_as_neutral_and_unknown_ones_are_refused(
+    numbered: PreparedSet, svm: Path, tmp_path: Path
+) -> None:
+    order = _lines(tmp_path / "order.txt", ["Sample_7_6.jpg", "Sample_6_7.jpg"])
+    assert write_submission(svm, numbered, order, tmp_path / "out.zip") == 1
+    assert read_predictions(tmp_path / "out.zip")[1] == 0
+    _lines(order, ["Sample_9_9.jpg"])
+    with pytest.raises(DataError, match="1 of its photos are not in"):
+        write_submission(svm, numbered, order, tmp_path / "out.zip")
