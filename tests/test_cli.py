@@ -43,7 +43,9 @@ def test_help_of_the_command_line_loads_nothing_heavy() -> None:
         assert f" {heavy}\n" not in loaded
 
 
-@pytest.mark.parametrize("command", ["predict", "synth", "prepare", "train", "evaluate", "demo"])
+@pytest.mark.parametrize(
+    "command", ["predict", "synth", "prepare", "inspect", "displacement", "train", "evaluate", "demo"]
+)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     shown = _mien(command, "--help")
     assert shown.returncode == 0
@@ -156,3 +158,19 @@ def test_train_and_evaluate_from_the_command_line(prepared: PreparedSet, tmp_pat
     assert result["name"] == "svm"
     assert result["top"][0] > 0.9
     assert (tmp_path / "report.html").stat().st_size > 50_000
+
+
+def test_preparing_tells_by_its_exit_code_that_a_photo_was_unusable_and_the_set_can_be_inspected(
+    astronaut: Path, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "face.png").write_bytes(astronaut.read_bytes())
+    (photos / "empty.png").touch()
+    answer = _mien("prepare", photos, tmp_path / "set", "--workers", "1")
+    assert answer.returncode == 1
+    assert "empty.png" in answer.stderr
+    assert "1 ok, 1 unreadable" in answer.stdout
+    assert _mien("inspect", tmp_path / "set").returncode == 0
+    assert (tmp_path / "set" / "contact-sheet.png").stat().st_size > 10_000
+    assert _mien("displacement", tmp_path / "set", tmp_path / "out.npz").returncode == 0
