@@ -125,7 +125,8 @@ def prepare(
     if (out / SET_FILE).is_file():
         claim_folder(out, SET_FILE, parameters, remedy)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
-        return _summarise(out, up_to_date=True)
+        samples = pl.read_parquet(out / SAMPLES_FILE)
+        return _summarise(samples, find_leaks(samples), up_to_date=True)
     claim_folder(out, _PLAN, parameters, remedy)
 
     with saying_where(out):
@@ -158,7 +159,7 @@ def prepare(
     }
     write_json(out / SET_FILE, info)
     shutil.rmtree(out / WORK_FOLDER)
-    return _summarise(out, up_to_date=False)
+    return _summarise(samples, leaks, up_to_date=False)
 
 
 @dataclass(frozen=True)
@@ -297,9 +298,7 @@ def _fingerprint(manifest: Manifest) -> str:
     return digest.hexdigest()[:16]
 
 
-def _summarise(out: Path, up_to_date: bool) -> Summary:
-    columns = ["path", "subject", "label", "split", "status", "reason", "face_count", "file_hash", "face_hash"]
-    samples = pl.read_parquet(out / SAMPLES_FILE, columns=columns)
+def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Summary:
     bad = samples.filter(pl.col("status") != OK)
     good = samples.filter(pl.col("status") == OK)
     unlabelled = good["label"].null_count() if good["label"].null_count() < good.height else 0
@@ -317,6 +316,6 @@ def _summarise(out: Path, up_to_date: bool) -> Summary:
         statuses=dict(samples["status"].value_counts().sort("status").iter_rows()),
         problems=list(bad.select("path", "reason").iter_rows()),
         notes=lines,
-        leaks=find_leaks(samples),
+        leaks=leaks,
         up_to_date=up_to_date,
     )
