@@ -47,6 +47,8 @@ def export_onnx(network: AnyNetwork, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
+    for node in program.model.graph.all_nodes():
+        node.metadata_props.clear()  # the exporter notes there the source lines, by their paths on this machine
     with replacing(path) as temporary:
         program.save(temporary, external_data=False)
 
