@@ -191,6 +191,7 @@ def test_onnx_scores_as_torch_does_for_any_batch_size(config: NetworkConfig, tmp
     torch.manual_seed(0)
     network = build_network(config).eval()
     export_onnx(network, tmp_path / "model.onnx")
+    assert b"network.py" not in (tmp_path / "model.onnx").read_bytes()  # nothing of this machine's paths
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     for count in (1, 5):
         crops, moved = _inputs(count)
