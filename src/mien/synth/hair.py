@@ -57,17 +57,17 @@ def paint_brows(
     for points, outward in ((shared.points[17:22][::-1], -1), (shared.points[22:27], 1)):
         shifts = np.array([[0, 3], [0, 2 - arch], [0, 2 - arch], [0, 4 - arch / 2], [0, 8]])
         line = smooth(points + shifts + [0, lower], 120)[4:]
-        for i, place in enumerate(np.repeat(line, 5, axis=0)):
-            along = i / (5 * len(line))
-            half = thickness * (0.8 if along < 0.15 else 1.0 - 0.75 * max(0.0, along - 0.45)) / 2
-            root = place + [0, chance.uniform(-half, half)]
-            lean = np.array([outward * (0.3 + along), -0.9 + 1.1 * along]) * eye * 0.13
-            ends = np.round(np.array([root, root + lean]) * 16).astype(np.int32)
-            cv2.line(mask, ends[0], ends[1], 190, 1, cv2.LINE_AA, shift=4)
+        along = np.arange(5 * len(line)) / (5 * len(line))
+        half = thickness * np.where(along < 0.15, 0.8, 1.0 - 0.75 * np.maximum(0.0, along - 0.45)) / 2
+        roots = np.repeat(line, 5, axis=0)
+        roots[:, 1] += half * chance.uniform(-1, 1, len(along))
+        lean = np.column_stack([outward * (0.3 + along), -0.9 + 1.1 * along]) * eye * 0.13
+        hairs = np.round(np.stack([roots, roots + lean], axis=1) * 16).astype(np.int32)
+        cv2.polylines(mask, list(hairs), False, 190, 1, cv2.LINE_AA, shift=4)
     density = chance.uniform(0.75, 1.0) * (0.75 + 0.25 * subject.female)
     cover = np.clip(soft(mask, 0.9) * 1.3, 0, 1)[..., None] * density
     dark = np.minimum(colour * 0.75, texture.mean(axis=(0, 1)) * 0.6)  # grey or blond, brows stay darker than skin
-    texture[:] = texture * (1 - cover) + dark * cover
+    texture += cover.astype(np.float32) * (dark.astype(np.float32) - texture)
 
 
 def paint_beard(
@@ -82,4 +82,4 @@ def paint_beard(
     density = chance.choice([0.05, 0.18, 0.35, 0.75], p=[0.35, 0.35, 0.18, 0.12])
     hairs = np.clip(0.75 + 0.5 * noise(chance, 1.5, 1.6), 0, 1)
     cover = (area * density * hairs)[..., None]
-    texture[:] = texture * (1 - cover) + colour * 0.9 * cover
+    texture += cover.astype(np.float32) * (np.float32(0.9) * colour - texture)

@@ -157,7 +157,7 @@ class LightStage:
 def _samples(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.float32]:
     """Points spread over triangles, (k, 3)."""
     corners = vertices[triangles]
-    steps = [(i / 4, j / 4) for i in range(5) for j in range(5 - i)]
+    steps = [(i / 3, j / 3) for i in range(4) for j in range(4 - i)]
     return np.concatenate([corners[:, 0] * (1 - a - b) + corners[:, 1] * a + corners[:, 2] * b for a, b in steps])
 
 

@@ -79,22 +79,23 @@ class Skin:
 
     def _paint(
         self, shared: SkinMap, subject: Subject, tone: NDArray[np.float32], chance: np.random.Generator
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.float32]:
         p, eye = shared.points, shared.points[39][0] - shared.points[36][0]
         texture = np.broadcast_to(tone, (HEIGHT, WIDTH, 3)).astype(np.float32)
         blotches = noise(chance, 24, 1.0) * 0.6 + noise(chance, 6, 1.0) * 0.5
         pores = noise(chance, 1.2, 1.0)
-        texture *= (1 + 0.028 * blotches + (0.018 + 0.012 * subject.age / 80) * pores)[..., None]
+        pored = np.float32(0.018 + 0.012 * subject.age / 80)
+        texture *= (1 + np.float32(0.028) * blotches + pored * pores)[..., None]
         for centre, size, amount in (
             (p[31] + [-eye * 0.75, -eye * 0.25], 0.9, 0.1), (p[35] + [eye * 0.75, -eye * 0.25], 0.9, 0.1),
             (p[30], 0.45, 0.09), (p[57] + [0, eye * 0.7], 0.6, 0.04),
         ):  # fmt: skip
-            blush = spot(shared, centre, size * eye)[..., None] * amount * chance.uniform(0.3, 1.3)
-            texture *= 1 - blush * [0.15, 0.8, 0.75]
+            blush = spot(shared, centre, size * eye)[..., None] * np.float32(amount * chance.uniform(0.3, 1.3))
+            texture *= 1 - blush * np.float32([0.15, 0.8, 0.75])
         for eye_points in (p[36:42], p[42:48]):  # lids and the hollow of the eyes
             centre = eye_points.mean(axis=0)
             hollow = shared.area(centre + (eye_points - centre) * [1.2, 1.9], 8)[..., None]
-            texture *= 1 - hollow * chance.uniform(0.03, 0.14) * [0.75, 1, 0.9]
+            texture *= 1 - hollow * np.float32(chance.uniform(0.03, 0.14)) * np.float32([0.75, 1, 0.9])
         self._paint_lips(texture, shared, subject, tone, chance)
         for nostril in (p[32] - [eye * 0.04, 0], p[34] + [eye * 0.04, 0]):
             texture *= 1 - 0.45 * spot(shared, nostril - [0, eye * 0.02], eye * 0.085)[..., None]
@@ -103,8 +104,8 @@ class Skin:
         paint_brows(texture, shared, subject, self.hair_colour, chance)
         strands = 1 + 0.25 * noise(chance, 1.0, 6.0)[..., None]
         hair = self.scalp[..., None]
-        painted: NDArray[np.float64] = texture * (1 - hair) + self.hair_colour * strands * hair
-        return painted
+        texture += hair * (self.hair_colour * strands - texture)
+        return texture
 
     @staticmethod
     def _paint_lips(
@@ -119,13 +120,14 @@ class Skin:
         if subject.female > 0.5 and chance.random() < 0.25:  # lipstick
             stick = np.array([chance.uniform(130, 190), chance.uniform(30, 80), 70])
             colour = 0.35 * colour + 0.65 * stick * (0.4 + 0.6 * tone.mean() / 200)
-        lips = shared.lips[..., None] * 0.9
-        texture[:] = texture * (1 - lips) + colour * (1 + 0.04 * noise(chance, 1.5, 4.0)[..., None]) * lips
+        lips = shared.lips[..., None] * np.float32(0.9)
+        creased = 1 + np.float32(0.04) * noise(chance, 1.5, 4.0)[..., None]
+        texture += lips * (colour.astype(np.float32) * creased - texture)
         p = shared.points
         between = shared.lines(
             [np.vstack([p[48], p[60:65], p[54]]), np.vstack([p[48], p[60], p[67:64:-1], p[54]])], 2, 1.2
         )
-        texture *= 1 - 0.45 * between[..., None] * [0.8, 1, 1]
+        texture *= 1 - between[..., None] * np.float32([0.36, 0.45, 0.45])
 
 
 def _clothes(shared: SkinMap, chance: np.random.Generator) -> NDArray[np.float32]:
