@@ -91,11 +91,13 @@ class Skin:
             (p[30], 0.45, 0.09), (p[57] + [0, eye * 0.7], 0.6, 0.04),
         ):  # fmt: skip
             blush = spot(shared, centre, size * eye)[..., None] * np.float32(amount * chance.uniform(0.3, 1.3))
-            texture *= 1 - blush * np.float32([0.15, 0.8, 0.75])
+            texture *= 1 - blush * np.array([0.15, 0.8, 0.75], dtype=np.float32)
         for eye_points in (p[36:42], p[42:48]):  # lids and the hollow of the eyes
             centre = eye_points.mean(axis=0)
             hollow = shared.area(centre + (eye_points - centre) * [1.2, 1.9], 8)[..., None]
-            texture *= 1 - hollow * np.float32(chance.uniform(0.03, 0.14)) * np.float32([0.75, 1, 0.9])
+            texture *= 1 - hollow * np.float32(chance.uniform(0.03, 0.14)) * np.array(
+                [0.75, 1, 0.9], dtype=np.float32
+            )
         self._paint_lips(texture, shared, subject, tone, chance)
         for nostril in (p[32] - [eye * 0.04, 0], p[34] + [eye * 0.04, 0]):
             texture *= 1 - 0.45 * spot(shared, nostril - [0, eye * 0.02], eye * 0.085)[..., None]
@@ -127,7 +129,7 @@ class Skin:
         between = shared.lines(
             [np.vstack([p[48], p[60:65], p[54]]), np.vstack([p[48], p[60], p[67:64:-1], p[54]])], 2, 1.2
         )
-        texture *= 1 - between[..., None] * np.float32([0.36, 0.45, 0.45])
+        texture *= 1 - between[..., None] * np.array([0.36, 0.45, 0.45], dtype=np.float32)
 
 
 def _clothes(shared: SkinMap, chance: np.random.Generator) -> NDArray[np.float32]:
