@@ -10,10 +10,11 @@ from mien.faces import FaceExtractor
 from mien.faces.points68 import INNER, MIRROR, eye_distance
 from mien.images import read_rgb
 from mien.labels import CLASSES
-from mien.synth.anatomy import draw_subject, landmark_places
+from mien.synth.anatomy import Subject, draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
 from mien.synth.contact_sheet import draw_contact_sheet
 from mien.synth.generate import generate
+from mien.synth.render import Studio
 from mien.synth.truth import TruePoints
 
 HEIGHT = 216
@@ -99,6 +100,21 @@ def test_an_expression_is_linear_in_its_actions(assets: HeadAssets) -> None:
     one, other = np.random.default_rng(0).uniform(0, 0.5, (2, 52)).astype(np.float32)
     moves = person.shape(one) + person.shape(other) - person.neutral
     np.testing.assert_allclose(person.shape(one + other), moves, atol=1e-5)
+
+
+def test_a_photo_depends_neither_on_who_sat_before_nor_on_what_was_shown(assets: HeadAssets) -> None:
+    studio = Studio(assets, HEIGHT)
+    ann, bob = (draw_subject(assets, np.random.default_rng(seed)) for seed in (3, 4))
+    rest, shown = np.zeros(52, dtype=np.float32), np.full(52, 0.3, dtype=np.float32)
+
+    def photograph(person: Subject, actions: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        studio.enter(person)
+        studio.photograph(actions, np.random.default_rng(0))
+        return studio.photograph(rest, np.random.default_rng(1)).image
+
+    first = photograph(ann, rest)
+    assert not np.array_equal(photograph(bob, shown), first)
+    np.testing.assert_array_equal(photograph(ann, shown), first)
 
 
 def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_path: Path) -> None:
