@@ -96,7 +96,10 @@ class LightStage:
         sphere = np.column_stack([flat * np.cos(turn), flat * np.sin(turn), height]).astype(np.float32)
         self._directions = sphere[sphere[:, 2] > -0.45]
         points = _samples(assets.vertices, shading)
-        self.visibility = np.stack([_lit(assets.vertices, points, towards) for towards in self._directions], axis=1)
+        reach = int(np.sqrt((points**2).sum(axis=1).max()) / _CELL) + 3
+        self.visibility = np.stack(
+            [_lit(assets.vertices, points, towards, reach) for towards in self._directions], axis=1
+        )
         """(n, directions), 0..1: what of the light from each direction every vertex of the head sees."""
 
     def open_up(self, vertices: NDArray[np.intp], share: float) -> None:
@@ -162,13 +165,12 @@ def _samples(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDA
 
 
 def _lit(
-    vertices: NDArray[np.float32], points: NDArray[np.float32], towards: NDArray[np.float32]
+    vertices: NDArray[np.float32], points: NDArray[np.float32], towards: NDArray[np.float32], reach: int
 ) -> NDArray[np.float32]:
-    """Whether each vertex sees the light from one direction, (n,), 0..1, by a depth map."""
+    """Whether each vertex sees the light from one direction, (n,), 0..1, by a depth map of `reach` cells each way."""
     across = np.cross(towards, (0.0, 1.0, 0.0) if abs(towards[1]) < 0.9 else (1.0, 0.0, 0.0))
     across /= np.linalg.norm(across)
     plane = np.column_stack([across, np.cross(towards, across)]).astype(np.float32)
-    reach = int(np.sqrt((points**2).sum(axis=1).max()) / _CELL) + 3
     nearest = np.full((2 * reach, 2 * reach), -np.inf, dtype=np.float32)
     row, column = (np.floor((points @ plane) / _CELL).astype(int) + reach).T
     np.maximum.at(nearest, (row, column), points @ towards)

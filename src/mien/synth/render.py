@@ -299,6 +299,7 @@ class Studio:
         pixels = self._vtk.vtkUnsignedCharArray()
         self._window.GetRGBACharPixelData(0, 0, width - 1, height - 1, 0, pixels)
         drawn = self._to_vtk.vtk_to_numpy(pixels).reshape(height, width, 4)
+        # At 1.5 times the size linear is by area but for the weights (3/4 for 2/3), in a quarter of the time.
         smaller: NDArray[np.uint8] = cv2.resize(drawn, self.size, interpolation=cv2.INTER_LINEAR)
         return cv2.flip(smaller, 0)
 
