@@ -40,6 +40,9 @@ WIDTH, HEIGHT = 5184, 3456
 FACE_HEIGHTS = (0.5, 0.6, 0.7, 0.8)
 """Whole heads, as shares of the picture's height: heads and shoulders as iCV-MEFED shows them."""
 
+DIFFERENT = 128
+"""Photos that are made; where more are wanted, these come again under other names, for a photo takes a second."""
+
 
 def main(folder: Path | None, count: int, workers: int, quality: int) -> None:
     with tempfile.TemporaryDirectory() as scratch:
@@ -114,10 +117,13 @@ def _predictor() -> LandmarkPredictor:
 
 
 def lay_out_photos(source: Path | None, target: Path, count: int, quality: int) -> None:
-    """`count` large photos: links to those that are large, new ones of the faces in others."""
+    """`count` large photos: links to those that are large, new ones of the faces in others; many come in turn."""
     found = list_photos(source) if source else []
     for number in range(count):
         path = target / f"{number:04d}.jpg"
+        if number >= DIFFERENT:
+            path.hardlink_to(target / f"{number % DIFFERENT:04d}.jpg")
+            continue
         if found and sorted(PhotoFile(found[number % len(found)]).size) == [HEIGHT, WIDTH]:
             path.symlink_to(found[number % len(found)].resolve())
             continue
@@ -172,7 +178,7 @@ def report(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, help="photos; the astronaut without")
-    parser.add_argument("--photos", type=int, default=32)
+    parser.add_argument("--photos", type=int, default=512)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--quality", type=int, default=93, help="of the JPEG files that are made")
     options = parser.parse_args()

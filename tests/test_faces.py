@@ -8,7 +8,9 @@ from skimage import data
 from mien.errors import FaceError
 from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
+from mien.faces.detection import FaceDetector
 from mien.faces.points68 import MIRROR, REGIONS, eye_distance, mirror
+from mien.images import PhotoArray
 
 coordinates = st.floats(-1e4, 1e4)
 points = st.tuples(coordinates, coordinates)
@@ -83,6 +85,33 @@ def test_a_scaled_or_turned_photo_gives_the_same_face(
     before, after = extractor.extract(astronaut), extractor.extract(moved)
     distance = np.linalg.norm(before.landmarks_crop - after.landmarks_crop, axis=1)[17:].mean()
     assert distance < 0.03 * eye_distance(before.landmarks_crop)
+
+
+@pytest.mark.parametrize("scale", [5.5, 5.75, 6.25])
+def test_a_face_that_a_first_look_barely_sees_is_boxed_by_a_nearer_one(astronaut: np.ndarray, scale: float) -> None:
+    photo = PhotoArray(_on_large_ground(astronaut[:300, 50:400], scale))
+    boxes, _ = FaceDetector().detect(photo, photo.read())
+    assert len(boxes) == 1
+    assert boxes[0].score > 1
+    np.testing.assert_allclose(boxes[0].as_array() / scale, [128, 83, 222, 178], atol=16)
+
+
+@pytest.mark.parametrize("scale", [1.8, 2.2, 2.5, 3.3])
+def test_a_badge_as_large_as_a_face_is_not_taken_for_one(astronaut: np.ndarray, scale: float) -> None:
+    photo = PhotoArray(_on_large_ground(astronaut, scale))
+    boxes, _ = FaceDetector().detect(photo, photo.read())
+    assert len(boxes) == 1
+    left, top, right, bottom = boxes[0].as_array() / scale
+    assert left < 224 < right
+    assert top < 120 < bottom
+
+
+def _on_large_ground(image: np.ndarray, scale: float) -> np.ndarray:
+    """The picture, enlarged, in the upper left of one of 6 megapixels, as a camera makes it."""
+    large = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)[:2000, :3000]
+    ground = np.full((2000, 3000, 3), 128, dtype=np.uint8)
+    ground[: large.shape[0], : large.shape[1]] = large
+    return ground
 
 
 def test_a_large_photo_is_averaged_not_skipped_over() -> None:

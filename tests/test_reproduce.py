@@ -41,7 +41,7 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
         train(prepared, run, load_recipe(methods[key].recipe, methods[key].settings))
         judged[key] = {name: evaluate({key: run}, part)[0] for name, part in parts.items()}
     names = {key: method.name for key, method in methods.items()}
-    missing = {"fused-1200": "the set has no landmarks_crop_1200"}
+    missing = {"fused-1200": "prepare the set with --landmark-size 1200"}
     content = write_comparison(tmp_path, "Made <faces>.", {"Preset": "none"}, parts, judged, names, missing)
     assert json.loads((tmp_path / "report.json").read_text()) == content
     tables = content["tables"]
@@ -54,11 +54,11 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     assert tables["table_1"]["rows"]["fused"]["test"] == {"paper": 80.212137, "ours": None, "why": "not trained"}
     fine = tables["table_2"]["rows"][names["fused-1200"]]
     assert [fine[f"top-{k}"]["paper"] for k in range(1, 6)] == list(paper.TABLE_II["fused-1200"])
-    assert {cell["why"] for cell in fine.values()} == {"the set has no landmarks_crop_1200"}
+    assert {cell["why"] for cell in fine.values()} == {"prepare the set with --landmark-size 1200"}
     assert set(content["figures"]) == {f"figure_{number}" for number in range(6, 11)}
     page = (tmp_path / "report.html").read_text()
     assert "Made &lt;faces&gt;." in page
-    assert "the set has no landmarks_crop_1200" in page
+    assert "prepare the set with --landmark-size 1200" in page
     shares = [judged[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
     assert findings(judged)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
     assert compare_tables(judged, names, missing)[0].rows["fused"][0].ours is None

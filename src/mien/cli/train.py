@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        epilog="Examples: mien train prepared run --recipe quick  |  mien train prepared run --recipe paper --set "
+        epilog="Examples: mien train prepared run  |  mien train prepared run --recipe paper --set "
         "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
-        help="Train a network or a linear model on a prepared set; recipes: quick, mien, paper, svm, lda, or a TOML "
+        help="Train a network or a linear model on a prepared set; recipes: mien, quick, paper, svm, lda, or a TOML "
         "file. The test part is never looked at.",
     )(train)
 
@@ -30,7 +30,7 @@ def add_to(app: typer.Typer) -> None:
 def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     run: Annotated[Path, typer.Argument(help="New folder for the trained run, or for several.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "quick",
+    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "mien",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
     ] = None,

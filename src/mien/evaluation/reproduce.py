@@ -10,10 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
-
-from mien.datasets.prepared import PreparedSet
-from mien.displacement import displacement_by_subject
+from mien.datasets.prepared import PreparedSet, landmarks_column
 from mien.evaluation import paper
 from mien.evaluation.comparison import TEST, VALIDATION
 from mien.evaluation.comparison_report import write_comparison
@@ -25,7 +22,8 @@ from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 
-_FINE_LANDMARKS = "landmarks_crop_1200"
+_FINE = 1200
+"""Side of the larger crops of Table II."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +108,7 @@ def reproduce_paper(
     Killed at any moment, the same call goes on. The test part is read at the end, for finished runs only.
 
     Args:
-        prepared: the whole prepared set; with a column `landmarks_crop_1200`, Table II is whole.
+        prepared: the whole prepared set; with landmarks from crops of 1200 pixels, Table II is whole.
         out: folder; runs go to `out/runs`.
         preset: see `study_methods`.
         settings: changes to the recipe of all networks, as for `load_recipe`.
@@ -123,10 +121,10 @@ def reproduce_paper(
     methods = study_methods(preset)
     why_missing = {}
     sets = dict.fromkeys(methods, prepared)
-    if fine := _with_fine_landmarks(prepared):
-        sets["fused-1200"] = fine
+    if landmarks_column(_FINE) in prepared.table.columns:
+        sets["fused-1200"] = PreparedSet.open(prepared.path, landmark_size=_FINE)
     else:
-        why_missing["fused-1200"] = f"the set has no {_FINE_LANDMARKS}"
+        why_missing["fused-1200"] = f"prepare the set with --landmark-size {_FINE}"
         del sets["fused-1200"]
     runs = {}
     for key, data in sets.items():
@@ -159,15 +157,6 @@ def describe_faces(prepared: PreparedSet) -> str:
         return f"The faces are made: {people} people who do not exist."
     name = source.name or prepared.path.name
     return f"The faces are those of the folder “{name}”: {people} people."
-
-
-def _with_fine_landmarks(prepared: PreparedSet) -> PreparedSet | None:
-    """The set with the landmarks found on crops of 1200 pixels, in units of its own crops; None without them."""
-    if _FINE_LANDMARKS not in prepared.table.columns or prepared.table[_FINE_LANDMARKS].null_count():
-        return None
-    table = prepared.table.with_columns(landmarks_crop=pl.col(_FINE_LANDMARKS))
-    changed = replace(prepared, table=table)
-    return replace(changed, displacement=displacement_by_subject(changed.landmarks, changed.subjects))
 
 
 def _train_method(

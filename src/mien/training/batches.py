@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -138,12 +138,19 @@ class Batches:
             thread.join()
 
 
-def batch_indices(count: int, batch_size: int, seed: int, step: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
     """The photos of a step: all in random order, then all in another; batches run on over the seam."""
     places = np.arange(step * batch_size, (step + 1) * batch_size)
     rounds, within = np.divmod(places, count)
-    orders = {int(r): np.random.default_rng([seed, int(r)]).permutation(count) for r in np.unique(rounds)}
-    return np.array([orders[int(r)][w] for r, w in zip(rounds, within, strict=True)], dtype=np.int64)
+    return np.array([_order(count, seed, int(r))[w] for r, w in zip(rounds, within, strict=True)], dtype=np.int64)
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int, turn: int) -> NDArray[np.int64]:
+    """All photos in the random order of one turn; kept, for every step of the turn asks."""
+    order = np.random.default_rng([seed, turn]).permutation(count)
+    order.setflags(write=False)
+    return order
 
 
 def step_seed(seed: int, step: int) -> int:
