@@ -3,9 +3,10 @@
     python benchmarks/train.py [STEPS]
 
 Both train recipe `paper` (AlexNet branch, batch 32) on the same made-up crops. mien's loop reads them from disk,
-memory-mapped, in bfloat16 where the processor computes in it, channels last, with its own LRN. The plain loop is
-what one writes first: float32, channels first, torch's own LRN, all data in memory. Rounds of either take turns, so
-that other work on the machine slows both; the median counts. The last line is the ratio of photos a second.
+memory-mapped, in bfloat16 where the processor computes in it, channels last, with its own LRN and PReLU. The plain
+loop is what one writes first: float32, channels first, torch's LRN and PReLU, all data in memory. Rounds of either
+take turns, so that other work on the machine slows both; the median counts. The last line is the ratio of photos a
+second.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from torch import nn
 from mien.datasets.prepared import SCHEMA, PreparedSet, crops_file
 from mien.files import write_json
 from mien.labels import CLASS_COUNT, indices_to_texts
+from mien.models.activation import PReLU
 from mien.models.losses import LOSSES, Criterion
 from mien.models.network import build_network
 from mien.models.normalisation import LocalResponseNorm
 from mien.training.batches import Batches
+from mien.training.loop import Outputs
 from mien.training.machine import describe_machine, has_bfloat16, start_fabric
 from mien.training.optimisation import build_optimiser
 from mien.training.recipe import load_recipe
@@ -71,14 +74,13 @@ def _our_steps(training: PreparedSet) -> Iterator[Any]:
     fabric = start_fabric(recipe.training)
     print("mien:", ", ".join(f"{key} {value}" for key, value in describe_machine(fabric).items()))
     network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, optimiser = fabric.setup(network, build_optimiser(network, recipe.training))
-    model.mark_forward_method("outputs")
+    model, optimiser = fabric.setup(Outputs(network), build_optimiser(network, recipe.training))
     criterion = Criterion(LOSSES["hinge"])
     batches = Batches(training, training.displacement[None], recipe, fabric.device)
     before = 0.0
     with closing(batches.from_step(0)) as coming:
         for batch in coming:
-            loss = criterion(model.outputs(batch.crops, batch.displacement), batch.labels)
+            loss = criterion(model(batch.crops, batch.displacement), batch.labels)
             optimiser.zero_grad()
             fabric.backward(loss)
             optimiser.step()
@@ -93,6 +95,8 @@ def _plain_steps(training: PreparedSet) -> Iterator[Any]:
         for name, child in module.named_children():
             if isinstance(child, LocalResponseNorm):
                 setattr(module, name, nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0))
+            elif isinstance(child, PReLU):
+                setattr(module, name, nn.PReLU(child.num_parameters))
     network.visual.pixels.forward = lambda rgb: rgb.flip(1).contiguous()  # type: ignore[union-attr, assignment]
     optimiser = build_optimiser(network, recipe.training)
     criterion = Criterion(LOSSES["hinge"])

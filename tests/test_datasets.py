@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import icv_mefed
@@ -308,6 +309,13 @@ def test_unlabelled_photos_count_towards_the_mean(prepared: PreparedSet) -> None
     part = prepared.select("train")
     assert len(part) == 300
     np.testing.assert_allclose(part.displacement[:50].mean(axis=0), 0, atol=1e-3)
+
+
+def test_photos_in_no_part_of_a_split_are_left_out(prepared: PreparedSet) -> None:
+    first = prepared.subjects[0]
+    outside = pl.when(pl.col("subject") == first).then(None).otherwise(pl.col("split")).alias("split")
+    fewer = replace(prepared, table=prepared.table.with_columns(outside))
+    assert first not in fewer.select("train", "validation", "test").subjects
 
 
 def test_a_part_without_photos_is_refused(prepared: PreparedSet) -> None:

@@ -285,6 +285,17 @@ def test_the_same_file_under_two_subjects_is_found() -> None:
     assert [leak.kind for leak in find_leaks(samples)] == ["same file"]
 
 
+def test_alike_hashes_of_faces_whose_landmarks_differ_are_no_duplicate(whole: Path) -> None:
+    samples = pl.read_parquet(whole / "samples.parquet").drop("file_hash").filter(pl.col("face_hash").is_not_null())
+    first = samples.head(1)
+    other = first.with_columns(
+        subject=pl.lit("another"), landmarks_crop=pl.col("landmarks_crop").arr.eval(pl.element() + 3, as_list=False)
+    )
+    copy = first.with_columns(subject=pl.lit("another"))
+    assert [leak.kind for leak in find_leaks(pl.concat([first, copy]))] == ["near duplicate"]
+    assert find_leaks(pl.concat([first, other])) == []
+
+
 def test_the_hash_of_a_face_hardly_changes_with_brightness_and_much_with_the_face(extractor: FaceExtractor) -> None:
     crop = extractor.extract(HEAD).crop
     other = extractor.extract(np.ascontiguousarray(HEAD[:, ::-1])).crop

@@ -4,7 +4,8 @@ Three kinds: a subject in two parts of a split; the same file under two subjects
 subjects, as when a photo was saved again, scaled or brightened. The last is found by a perceptual hash of the
 *aligned* crop, for there a frame cut closer or a turn changes nothing: the signs, about their median, of the 255
 lowest frequencies of its cosine transform (after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-Functions", 2010). docs/decisions/0006 has the measurement behind `NEAR`.
+Functions", 2010), and by the landmarks, which lie in the same places in copies of a picture. docs/decisions/0006
+has the measurements behind `NEAR` and `APART`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mien.errors import DataError
+from mien.faces.points68 import POINT_COUNT, eye_distance
 from mien.images import RGBImage
 
 NEAR = 20
 """Bits of 255 in which the hashes of two copies of one picture differ at most."""
+APART = 0.016
+"""Mean distance between the landmarks of two copies at most, as a share of the outer-eye distance."""
 _BLOCK = 64
 
 
@@ -53,7 +57,8 @@ def find_leaks(samples: pl.DataFrame) -> list[Leak]:
     """All leaks of a prepared set.
 
     Args:
-        samples: with the columns `path`, `subject`, `split`, and maybe `file_hash` and `face_hash`.
+        samples: with the columns `path`, `subject`, `split`, and maybe `file_hash`, and `face_hash` with
+            `landmarks_crop`.
     """
     leaks = [*_split_subjects(samples)]
     if "file_hash" in samples.columns:
@@ -99,12 +104,19 @@ def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:
     words = np.frombuffer(bytes.fromhex("".join(hashed["face_hash"])), dtype=np.uint64).reshape(hashed.height, -1)
     paths, subjects, splits = (hashed[name].to_list() for name in ("path", "subject", "split"))
     files = hashed["file_hash"].to_list() if "file_hash" in hashed.columns else [None] * hashed.height
+    landmarks = hashed["landmarks_crop"].to_numpy().reshape(hashed.height, POINT_COUNT, 2)
     number = hashed["subject"].rank("dense").to_numpy()
     for first, second in _pairs_within(words, number, NEAR):
-        if files[first] is None or files[first] != files[second]:  # else it is told as the same file
+        told = files[first] is not None and files[first] == files[second]  # as the same file
+        if not told and _landmarks_apart(landmarks[first], landmarks[second]) <= APART:
             parts = {splits[first], splits[second]} - {None}
             text = _words(paths, subjects, first, second, "nearly the same picture")
             yield Leak("near duplicate", text, across=len(parts) > 1)
+
+
+def _landmarks_apart(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Mean distance between two faces' landmarks, (68, 2), as a share of the outer-eye distance."""
+    return float(np.linalg.norm(first - second, axis=1).mean() / eye_distance(first))
 
 
 def _pairs_within(words: NDArray[np.uint64], subject: NDArray[np.integer], limit: int) -> Iterator[tuple[int, int]]:

@@ -115,7 +115,8 @@ class PreparedSet:
         Raises:
             DataError: there are none.
         """
-        chosen = (self.table["split"].is_in(splits) & self.table["label"].is_not_null()).to_numpy()
+        in_split = self.table["split"].is_in(splits).fill_null(False)
+        chosen = (in_split & self.table["label"].is_not_null()).to_numpy()
         if not chosen.any():
             raise DataError(
                 f"{self.path}: no labelled photos in the part {' or '.join(splits)}; prepare it again with "

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from mien.models.activation import PReLU
 from mien.models.normalisation import BatchNorm1d, BatchNorm2d, LocalResponseNorm
 
 FEATURE_COUNT = 256
@@ -45,19 +46,19 @@ def alexnet() -> VisualBranch:
     """
     layers = nn.Sequential(
         nn.Conv2d(3, 96, 11, stride=4),  # 224 -> 54
-        nn.PReLU(96),
+        PReLU(96),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 27; Caffe rounds pooling up
         LocalResponseNorm(),
         nn.Conv2d(96, 256, 5, padding=2, groups=2),
-        nn.PReLU(256),
+        PReLU(256),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 13
         LocalResponseNorm(),
         nn.Conv2d(256, 384, 3, padding=1),
-        nn.PReLU(384),
+        PReLU(384),
         nn.Conv2d(384, 384, 3, padding=1, groups=2),
-        nn.PReLU(384),
+        PReLU(384),
         nn.Conv2d(384, 256, 3, padding=1, groups=2),
-        nn.PReLU(256),
+        PReLU(256),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 6
         nn.Flatten(),
         nn.Linear(256 * 6 * 6, FEATURE_COUNT),

@@ -115,6 +115,7 @@ class Batches:
                     continue
 
         def make() -> None:
+            torch.set_num_threads(1)  # this thread's; more would wait, spinning, where the step computes
             try:
                 for step in steps:
                     if enough.is_set():

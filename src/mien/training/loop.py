@@ -85,7 +85,7 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
     network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if recipe.network.scale_displacement:
         network.set_scale(torch.from_numpy(training.displacement))
-    outputs = _Outputs(network)
+    outputs = Outputs(network)
     model, optimiser = fabric.setup(
         torch.compile(outputs) if config.compile else outputs, build_optimiser(network, config)
     )
@@ -146,7 +146,7 @@ def validate(network: AnyNetwork, prepared: PreparedSet, criterion: Criterion) -
     return {"loss": loss, **{f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}}
 
 
-class _Outputs(nn.Module):
+class Outputs(nn.Module):
     """Makes `outputs` the way through a network, for what wraps a network knows `forward` only."""
 
     def __init__(self, network: AnyNetwork) -> None:
