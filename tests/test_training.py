@@ -141,6 +141,20 @@ def test_landmarks_go_where_the_picture_goes(config: AugmentationConfig) -> None
     assert not torch.equal(changed, crops)
 
 
+def test_a_processor_changes_crops_as_the_formulas_say() -> None:
+    crops = torch.randint(0, 256, (9, 224, 224, 3), dtype=torch.uint8)
+    changes = draw_changes(AugmentationConfig(mirror=True, shift=6, relight=1.0), 9, torch.Generator().manual_seed(3))
+    assert changes.mirrored is not None
+    assert changes.shift is not None
+    assert changes.light is not None
+    photos = torch.where(changes.mirrored[:, None, None, None], crops.flip(2), crops)
+    rows, columns = ((torch.arange(224) + changes.shift[:, i : i + 1]).clamp(0, 223) for i in (0, 1))
+    photos = photos[torch.arange(9)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    gain, bias = changes.light[:, None, None].unbind(3)
+    photos = (photos * gain + bias).clamp(0, 255).to(torch.uint8)
+    assert torch.equal(changes.of_crops(crops), photos)
+
+
 def test_mirrored_landmarks_are_those_of_the_mirrored_face() -> None:
     face = np.random.default_rng(0).normal(112, 30, (68, 2)).astype(np.float32)
     mirrored = mirror_landmarks(torch.from_numpy(face.reshape(1, 136)), 224)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
@@ -88,14 +90,13 @@ class Changes:
     def of_crops(self, crops: Tensor) -> Tensor:
         """Changed crops; (n, size, size, 3), uint8, RGB, to the same."""
         if self.mirrored is not None:
-            crops = torch.where(self.mirrored[:, None, None, None], crops.flip(2), crops)
+            crops = _mirror(crops, self.mirrored)
         if self.similarity is not None:
             crops = _warp(crops, self.similarity)
         if self.shift is not None:
             crops = _shift(crops, self.shift)
         if self.light is not None:
-            gain, bias = self.light[:, None, None, 0], self.light[:, None, None, 1]
-            crops = (crops * gain + bias).clamp_(0, 255).to(torch.uint8)
+            crops = _relight(crops, self.light)
         return crops if self.erased is None else _erase(crops, self.erased)
 
 
@@ -159,13 +160,42 @@ def _warp(crops: Tensor, similarity: Tensor) -> Tensor:
     return warped.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
+def _mirror(crops: Tensor, mirrored: Tensor) -> Tensor:
+    if crops.device.type != "cpu":
+        return torch.where(mirrored[:, None, None, None], crops.flip(2), crops)
+    changed = crops.numpy().copy()
+    for i in mirrored.nonzero().flatten().tolist():
+        cv2.flip(crops[i].numpy(), 1, dst=changed[i])
+    return torch.from_numpy(changed)
+
+
 def _shift(crops: Tensor, shift: Tensor) -> Tensor:
     """Shift each crop by whole pixels; what comes in repeats the edge."""
     count, height, width, _ = crops.shape
+    if crops.device.type == "cpu":
+        shifted = np.empty(crops.shape, dtype=np.uint8)
+        for crop, (down, right), out in zip(crops.numpy(), shift.tolist(), shifted, strict=True):
+            kept = crop[max(0, down) : height + min(0, down), max(0, right) : width + min(0, right)]
+            edges = (max(0, -down), max(0, down), max(0, -right), max(0, right))
+            cv2.copyMakeBorder(kept, *edges, cv2.BORDER_REPLICATE, dst=out)
+        return torch.from_numpy(shifted)
     rows = (torch.arange(height, device=crops.device) + shift[:, :1]).clamp(0, height - 1)
     columns = (torch.arange(width, device=crops.device) + shift[:, 1:]).clamp(0, width - 1)
     photos = torch.arange(count, device=crops.device)
     return crops[photos[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _relight(crops: Tensor, light: Tensor) -> Tensor:
+    """Each colour times its gain plus its bias; a processor looks that up in a table of the 256 values."""
+    gain, bias = light[:, None, None, 0], light[:, None, None, 1]
+    if crops.device.type != "cpu":
+        return (crops * gain + bias).clamp_(0, 255).to(torch.uint8)
+    values = torch.arange(256).view(1, 256, 1, 1)
+    tables = (values * gain + bias).clamp_(0, 255).to(torch.uint8).numpy()
+    lit = np.empty(crops.shape, dtype=np.uint8)
+    for crop, table, out in zip(crops.numpy(), tables, lit, strict=True):
+        cv2.LUT(crop, table, dst=out)
+    return torch.from_numpy(lit)
 
 
 def _erase(crops: Tensor, erased: Tensor) -> Tensor:
