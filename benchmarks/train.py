@@ -80,7 +80,7 @@ def _our_steps(training: PreparedSet) -> Iterator[Any]:
     before = 0.0
     with closing(batches.from_step(0)) as coming:
         for batch in coming:
-            loss = criterion(model(batch.crops, batch.displacement), batch.labels)
+            loss = criterion(model(batch.crops, batch.displacement, batch.subjects), batch.labels)
             optimiser.zero_grad()
             fabric.backward(loss)
             optimiser.step()

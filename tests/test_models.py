@@ -12,7 +12,7 @@ from mien.models.checkpoint import load_linear, load_network, save_linear, save_
 from mien.models.export import export_onnx
 from mien.models.linear import LINEAR_FITS, fit_svm
 from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
-from mien.models.network import NetworkConfig, build_network, join_scores
+from mien.models.network import Network, NetworkConfig, build_network, join_scores, subject_means
 from mien.models.normalisation import LocalResponseNorm
 from mien.models.visual import alexnet
 
@@ -131,6 +131,25 @@ def test_two_networks_share_nothing() -> None:
     network = build_network(NetworkConfig(visual="none", outputs="two-networks"))
     Criterion(hinge)({"dominant": network.outputs(*_inputs())["dominant"]}, torch.tensor([1, 2, 3])).backward()
     assert all((p.grad is not None) == name.startswith("dominant") for name, p in network.named_parameters())
+
+
+def test_the_mean_of_a_subject_counts_one_photo_of_zeros_and_strangers_not_at_all() -> None:
+    features = torch.tensor([[3.0], [5.0], [8.0], [1.0]])
+    means = subject_means(features, torch.tensor([4, 4, -1, 0]))
+    assert means.flatten().tolist() == [pytest.approx(8 / 3), pytest.approx(8 / 3), 0.0, 0.5]
+
+
+def test_a_relative_network_does_not_see_what_is_the_same_in_many_photos_of_a_subject() -> None:
+    network = build_network(NetworkConfig(visual="compact", relative_visual=True)).eval()
+    assert isinstance(network, Network)
+    features, displacement = torch.randn(200, 256), torch.randn(200, 136)
+    subjects = torch.zeros(200, dtype=torch.long)
+    changes = [
+        network.judge(features + 0.5, displacement, known)["scores"]
+        - network.judge(features, displacement, known)["scores"]
+        for known in (subjects, None)
+    ]
+    assert changes[0].abs().max() < 0.02 * changes[1].abs().max()
 
 
 def test_hinge_agrees_with_a_hand_computation() -> None:

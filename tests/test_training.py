@@ -14,7 +14,7 @@ from mien.evaluation.report import write_report
 from mien.faces.points68 import mirror
 from mien.models.network import build_network
 from mien.training.augmentation import AugmentationConfig, draw_changes, mirror_displacement, mirror_landmarks
-from mien.training.batches import Batches, batch_indices
+from mien.training.batches import Batches, batch_indices, group_photos
 from mien.training.loop import DivergedError, Progress
 from mien.training.optimisation import RunningMean, build_optimiser, schedule
 from mien.training.recipe import load_recipe, recipe_names
@@ -40,13 +40,14 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         "features": "displacement",
         "network": {
             "visual": "alexnet", "geometric": True, "head": "fc7", "outputs": "joint", "dropout": 0.8,
-            "head_fill": "published", "scale_displacement": False,
+            "head_fill": "published", "scale_displacement": False, "relative_visual": False,
         },
         "training": {
             "loss": "hinge", "factor_weight": 0.5, "smoothing": 0.0, "related": 0.0, "optimiser": "sgd",
             "learning_rate": 5e-4, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "step", "step_size": 20_000,
-            "step_factor": 0.75, "warmup": 0, "average": 0.0, "batch_size": 32, "iterations": 100_000,
-            "validate_every": 100, "references": "mean", "precision": "auto", "compile": False, "seed": 0,
+            "step_factor": 0.75, "warmup": 0, "average": 0.0, "batch_size": 32, "together": 1,
+            "iterations": 100_000, "validate_every": 100, "references": "mean",
+            "precision": "auto", "compile": False, "seed": 0,
         },
         "augmentation": {
             "mirror": False, "rotation": 0.0, "scale": 0.0, "move": 0.0, "landmark_noise": 0.0, "shift": 0,
@@ -66,6 +67,8 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         ("training.related=1.0", "must stay under 1"),
         ("augmentation.rotation=-1", "augmentation.rotation = -1.0: must be 0 or more"),
         ("augmentation.erase=2", "erase = 2.0: must be 1 or less"),
+        ("training.together=5", "together = 5: must divide training.batch_size"),
+        ("network.relative_visual=true", "needs training.together above 1"),
         ("network.visual=resnet", "choose one of alexnet, compact, none"),
         ("network.dropout=1.5", "dropout = 1.5"),
         ("training", "write section.key=value"),
@@ -165,6 +168,27 @@ def test_every_photo_comes_once_before_any_comes_twice() -> None:
     seen = np.concatenate([batch_indices(50, 8, seed=1, step=step) for step in range(25)])
     for start in range(0, 200, 50):
         assert sorted(seen[start : start + 50]) == list(range(50))
+
+
+def test_photos_that_come_together_are_of_one_subject_and_all_come_in_a_turn() -> None:
+    numbers = np.repeat([0, 1, 2], [11, 8, 3])
+    for turn in (0, 1):
+        groups = group_photos(numbers, 4, seed=1, turn=turn)
+        assert groups.shape == (3 + 2 + 1, 4)
+        assert all(len(set(numbers[group])) == 1 for group in groups)
+        assert set(groups.flat) == set(range(22))
+    assert not np.array_equal(groups, group_photos(numbers, 4, seed=1, turn=0))
+
+
+def test_batches_keep_subjects_together_and_give_each_group_one_kind_of_reference(prepared: PreparedSet) -> None:
+    part = prepared.select("train")
+    recipe = load_recipe("quick", ("training.together=8", "training.batch_size=32"))
+    batches = Batches(part, np.stack([part.displacement, part.displacement + 99]), recipe, torch.device("cpu"))
+    for step in range(4):
+        subjects = batches.batch(step).subjects.reshape(-1, 8)
+        far = (batches.batch(step).displacement.mean(1) > 50).reshape(-1, 8)
+        assert (subjects == subjects[:, :1]).all()
+        assert torch.equal(subjects == -1, far)
 
 
 def test_batches_follow_from_the_step_alone_also_ahead_of_time_and_in_parts(prepared: PreparedSet) -> None:

@@ -44,14 +44,14 @@ def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population:
 def compare_references(
     prepared: PreparedSet,
     population: Population,
-    scores_of: Callable[[PreparedSet], NDArray[np.float32]],
+    scores_of: Callable[[PreparedSet, bool], NDArray[np.float32]],
 ) -> dict[str, dict[str, float]]:
     """Accuracy and best temperature with each kind of reference.
 
     Args:
         prepared: labelled photos of subjects that were not trained on.
         population: learnt from the training subjects.
-        scores_of: the model.
+        scores_of: the model; takes photos, and whether it may compare those of a subject with one another.
 
     Returns:
         kind -> {top1, top5, temperature}.
@@ -60,7 +60,7 @@ def compare_references(
     kinds: tuple[ReferenceKind, ...] = ("mean", "neutral", "estimated")
     for kind in kinds:
         moved = displacement_against(kind, prepared, population)
-        scores = scores_of(replace(prepared, displacement=moved))
+        scores = scores_of(replace(prepared, displacement=moved), kind == "mean")
         accuracies = top_accuracies(scores, prepared.labels)
         result[kind] = {
             "top1": float(accuracies[0]),

@@ -43,6 +43,8 @@ class NetworkConfig:
         dropout: share of hidden features that are dropped in training (`fc7` only).
         head_fill: how the head's weights start: `published` (narrow normal, biases 0.1) or `torch` (its default).
         scale_displacement: give all coordinates equal spread; the paper feeds raw pixels.
+        relative_visual: give the head each photo's visual feature minus its subject's mean feature, where other
+            photos of the subject are at hand, as the displacement is relative to the subject's mean landmarks.
     """
 
     visual: Literal["alexnet", "compact", "none"] = "alexnet"
@@ -52,6 +54,7 @@ class NetworkConfig:
     dropout: float = 0.8
     head_fill: Literal["published", "torch"] = "published"
     scale_displacement: bool = False
+    relative_visual: bool = False
 
 
 class Network(nn.Module):
@@ -61,30 +64,51 @@ class Network(nn.Module):
         visual: the visual branch, or None.
         geometric: the geometric branch, or None.
         head: takes the features of both, side by side; gives a dict, see the module.
+        relative: see `NetworkConfig.relative_visual`.
     """
 
-    def __init__(self, visual: nn.Module | None, geometric: GeometricBranch | None, head: nn.Module) -> None:
+    def __init__(
+        self, visual: nn.Module | None, geometric: GeometricBranch | None, head: nn.Module, relative: bool = False
+    ) -> None:
         super().__init__()
         self.visual = visual
         self.geometric = geometric
         self.head = head
+        self.relative = relative
 
-    def outputs(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
-        """What the criterion judges; arguments as for `forward`.
+    def look(self, crops: Tensor) -> Tensor | None:
+        """The visual feature of each crop, (n, 256); None without a visual branch."""
+        return None if self.visual is None else self.visual(crops)
 
-        Returns:
-            name -> (n, size), float32, see the module.
-        """
+    def judge(
+        self, feature: Tensor | None, displacement: Tensor, subjects: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Outputs from visual features; arguments and result as for `look` and `outputs`."""
         features = []
-        if self.visual is not None:
-            features.append(self.visual(crops))
+        if feature is not None:
+            if self.relative and subjects is not None:
+                feature = feature - subject_means(feature, subjects)
+            features.append(feature)
         if self.geometric is not None:
             features.append(self.geometric(displacement))
         outputs: dict[str, Tensor] = self.head(torch.cat(features, dim=1))
         return {name: output.float() for name, output in outputs.items()}
 
+    def outputs(self, crops: Tensor, displacement: Tensor, subjects: Tensor | None = None) -> dict[str, Tensor]:
+        """What the criterion judges.
+
+        Args:
+            crops, displacement: as for `forward`.
+            subjects: (n,), whose photo each is, by number; -1: nobody's that is known. Visual features become
+                relative to the mean over these photos where the network is made for that. None: all unknown.
+
+        Returns:
+            name -> (n, size), float32, see the module.
+        """
+        return self.judge(self.look(crops), displacement, subjects)
+
     def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
-        """Score the classes.
+        """Score the classes, of each photo by itself.
 
         Args:
             crops: (n, 224, 224, 3), uint8, RGB, 0..255.
@@ -112,9 +136,10 @@ class TwoNetworks(nn.Module):
         self.dominant = dominant
         self.complementary = complementary
 
-    def outputs(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
+    def outputs(self, crops: Tensor, displacement: Tensor, subjects: Tensor | None = None) -> dict[str, Tensor]:
         """As `Network.outputs`: `dominant` and `complementary`."""
-        return self.dominant.outputs(crops, displacement) | self.complementary.outputs(crops, displacement)
+        both = (network.outputs(crops, displacement, subjects) for network in (self.dominant, self.complementary))
+        return next(both) | next(both)
 
     def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
         """As `Network.forward`."""
@@ -140,6 +165,26 @@ def join_scores(outputs: dict[str, Tensor]) -> Tensor:
         return outputs["scores"]
     dominant, complementary = outputs["dominant"], outputs["complementary"]
     return complementary[:, _COMPLEMENTARY.to(dominant.device)] + dominant[:, _DOMINANT.to(dominant.device)]
+
+
+def subject_means(features: Tensor, subjects: Tensor) -> Tensor:
+    """For each photo its subject's mean feature, as if one more photo had shown a feature of zeros.
+
+    So a single photo is not compared with itself alone, and many photos give the mean.
+
+    Args:
+        features: (n, size).
+        subjects: (n,) numbers; rows of -1 are left out and get zeros.
+
+    Returns:
+        (n, size), dtype of `features`; gradients pass.
+    """
+    known = (subjects >= 0).to(features.dtype)[:, None]
+    place = subjects.clamp_min(0)
+    groups = int(place.max()) + 1
+    sums = features.new_zeros(groups, features.shape[1]).index_add(0, place, features * known)
+    counts = features.new_zeros(groups, 1).index_add(0, place, known)
+    return known * (sums / (1 + counts))[place]
 
 
 def build_network(config: NetworkConfig) -> AnyNetwork:
@@ -168,7 +213,7 @@ def _build_one(config: NetworkConfig, outputs: tuple[str, ...]) -> Network:
     head = fc7_head(features, config.dropout, outputs) if config.head == "fc7" else direct_head(features, outputs)
     if config.head_fill == "published":
         head.fill_as_published()
-    return Network(visual, geometric, head)
+    return Network(visual, geometric, head, config.relative_visual)
 
 
 class Head(nn.Module):

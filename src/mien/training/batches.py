@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
+from mien.evaluation.scoring import number_subjects
 from mien.training.augmentation import draw_changes
 from mien.training.recipe import Recipe
 
@@ -30,11 +31,13 @@ class Batch:
         crops: (n, 224, 224, 3), uint8, RGB; (n, 0, 0, 3) where there is no visual branch.
         displacement: (n, 136), float32, crop pixels.
         labels: (n,) class indices.
+        subjects: (n,) numbers of the subjects; -1 where the reference is not the subject's mean.
     """
 
     crops: Tensor
     displacement: Tensor
     labels: Tensor
+    subjects: Tensor
 
 
 class Batches:
@@ -45,7 +48,8 @@ class Batches:
 
     Args:
         training: labelled photos.
-        displacements: (kinds, n, 136): against each kind of reference that takes part; one is drawn for each photo.
+        displacements: (kinds, n, 136): against each kind of reference that takes part, the subject's mean first; one
+            is drawn for each photo, or for all of a subject that come together.
         recipe: what to draw.
         device: where batches are wanted.
         rank, processes: which share of each batch is wanted.
@@ -72,6 +76,9 @@ class Batches:
         self._displacements = torch.from_numpy(displacements).to(here)
         self._landmarks = torch.from_numpy(training.landmarks.reshape(len(training), -1)).to(here)
         self._labels = torch.from_numpy(training.labels).to(here)
+        numbers, config = number_subjects(training.subjects), recipe.training
+        self._subjects = torch.from_numpy(numbers).to(here)
+        self._groups = lru_cache(maxsize=2)(partial(group_photos, numbers, config.together, config.seed))
         self._here = here
         self.waited = 0.0
 
@@ -79,13 +86,18 @@ class Batches:
         """The batch of a step, this process's share of it."""
         config = self._recipe.training
         chance = torch.Generator().manual_seed(step_seed(config.seed, step))
-        indices = batch_indices(len(self._training), config.batch_size, config.seed, step)
-        kinds = torch.randint(len(self._displacements), (config.batch_size,), generator=chance)
+        indices = self._indices(step)
+        groups = config.batch_size // config.together
+        kinds = torch.randint(len(self._displacements), (groups,), generator=chance).repeat_interleave(
+            config.together
+        )
         changes = draw_changes(self._recipe.augmentation, config.batch_size, chance)
         own = indices[self._part]
         rows = torch.from_numpy(own).to(self._here)
         part = changes.part(self._part, self._here)
-        moved = self._displacements[kinds[self._part].to(self._here), rows]
+        kinds = kinds[self._part].to(self._here)
+        moved = self._displacements[kinds, rows]
+        subjects = torch.where(kinds == 0, self._subjects[rows], -1)
         displacement = part.of_displacement(moved, self._landmarks[rows], self._training.crop_size)
         if self._recipe.network.visual == "none":
             crops = torch.empty(len(own), 0, 0, 3, dtype=torch.uint8)
@@ -93,10 +105,17 @@ class Batches:
             crops = part.of_crops(torch.from_numpy(self._training.crops[self._training.rows[own]]))
         else:
             crops = part.of_crops(self._crops[rows])
-        tensors = (crops, displacement, self._labels[rows])
+        tensors = (crops, displacement, self._labels[rows], subjects)
         if not self._on_device and self._device.type == "cuda":
             tensors = tuple(tensor.pin_memory() for tensor in tensors)  # type: ignore[assignment]
         return Batch(*(tensor.to(self._device, non_blocking=True) for tensor in tensors))
+
+    def _indices(self, step: int) -> NDArray[np.int64]:
+        config = self._recipe.training
+        if config.together == 1:
+            return batch_indices(len(self._training), config.batch_size, config.seed, step)
+        drawn = _draw(len(self._groups(0)), config.batch_size // config.together, config.seed, step)
+        return np.concatenate([self._groups(turn)[place] for turn, place in drawn])
 
     def from_step(self, start: int) -> Generator[Batch, None, None]:
         """The batches of all steps from `start` to the end of the recipe."""
@@ -141,9 +160,34 @@ class Batches:
 
 def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
     """The photos of a step: all in random order, then all in another; batches run on over the seam."""
-    places = np.arange(step * batch_size, (step + 1) * batch_size)
-    rounds, within = np.divmod(places, count)
-    return np.array([_order(count, seed, int(r))[w] for r, w in zip(rounds, within, strict=True)], dtype=np.int64)
+    drawn = _draw(count, batch_size, seed, step)
+    return np.array([place for _, place in drawn], dtype=np.int64)
+
+
+def group_photos(numbers: NDArray[np.int64], together: int, seed: int, turn: int) -> NDArray[np.int64]:
+    """All photos in groups of one subject each, other ones in every turn; a short group repeats some of its subject.
+
+    Args:
+        numbers: (n,): whose photo each is.
+        together: photos in a group.
+        seed, turn: what the grouping follows from.
+
+    Returns:
+        (groups, together): places of photos.
+    """
+    order = np.random.default_rng([seed, turn, 1]).permutation(len(numbers))
+    groups = []
+    for number in np.unique(numbers):
+        own = order[numbers[order] == number]
+        count = -(-len(own) // together)
+        groups.append(np.resize(own, count * together).reshape(count, together))
+    return np.concatenate(groups)
+
+
+def _draw(count: int, size: int, seed: int, step: int) -> list[tuple[int, int]]:
+    """Turn and place of what a step takes of `count` things: all in random order, then all in another."""
+    turns, within = np.divmod(np.arange(step * size, (step + 1) * size), count)
+    return [(int(t), int(_order(count, seed, int(t))[w])) for t, w in zip(turns, within, strict=True)]
 
 
 @lru_cache(maxsize=4)

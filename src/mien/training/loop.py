@@ -105,7 +105,7 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
         for step, batch in enumerate(coming, start=start):
             rate = set_rate(optimiser, config, step)
             torch.manual_seed(step_seed(config.seed, step) + 1)  # dropout
-            loss = criterion(model(batch.crops, batch.displacement), batch.labels)
+            loss = criterion(model(batch.crops, batch.displacement, batch.subjects), batch.labels)
             optimiser.zero_grad()
             fabric.backward(loss)
             optimiser.step()
@@ -153,8 +153,8 @@ class Outputs(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, crops: Tensor, displacement: Tensor) -> dict[str, Tensor]:
-        return self.network.outputs(crops, displacement)
+    def forward(self, crops: Tensor, displacement: Tensor, subjects: Tensor) -> dict[str, Tensor]:
+        return self.network.outputs(crops, displacement, subjects)
 
 
 def _displacements(training: PreparedSet, population: Population, references: str) -> NDArray[np.float32]:

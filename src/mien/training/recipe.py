@@ -35,6 +35,8 @@ class TrainingConfig:
         average: share kept, an iteration, by the running mean of weights that is judged and saved; 0: none, the
             weights themselves are.
         batch_size: photos an iteration, over all processes.
+        together: photos of one subject that come together in a batch; relative visual features are compared with
+            one another among them.
         iterations: how many batches.
         validate_every: iterations between looks at the validation subjects.
         references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: each photo by lot from the
@@ -58,6 +60,7 @@ class TrainingConfig:
     warmup: int = 0
     average: float = 0.0
     batch_size: int = 32
+    together: int = 1
     iterations: int = 100_000
     validate_every: int = 100
     references: Literal["mean", "mixed"] = "mean"
@@ -199,8 +202,13 @@ def _check_ranges(recipe: Recipe) -> None:
         ),
         **{
             f"training.{key} = {getattr(training, key)}: must be 1 or more": getattr(training, key) < 1
-            for key in ("iterations", "validate_every", "step_size")
+            for key in ("iterations", "validate_every", "step_size", "together")
         },
+        f"training.together = {training.together}: must divide training.batch_size = {training.batch_size}": (
+            training.batch_size % max(1, training.together) != 0
+        ),
+        "network.relative_visual: needs training.together above 1, and a visual branch": network.relative_visual
+        and (training.together < 2 or network.visual == "none"),
         **{
             f"{section}.{key} = {value}: must be 0 or more": value < 0
             for section, config in (("training", training), ("augmentation", recipe.augmentation))

@@ -102,7 +102,7 @@ def train(
                 "training": _count(training),
                 "validation": _count(validation),
             },
-            "best": best or _accuracies(scores_of(validation), validation),
+            "best": best or _accuracies(scores_of(validation, True), validation),
             "references": compare_references(validation, population, scores_of),
             "machine": describe_machine(fabric),
             "code": code_version(),
@@ -138,7 +138,9 @@ def _accuracies(scores: NDArray[np.float32], part: PreparedSet) -> dict[str, flo
     return {f"top{k}": float(share) for k, share in enumerate(top_accuracies(scores, part.labels), start=1)}
 
 
-def _linear_scores(model: LinearModel, features: str, prepared: PreparedSet) -> NDArray[np.float32]:
+def _linear_scores(
+    model: LinearModel, features: str, prepared: PreparedSet, subjects_known: bool
+) -> NDArray[np.float32]:
     return model.scores(linear_features(prepared, features))
 
 
