@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from torch import Tensor
 from mien.datasets.prepared import PreparedSet
 from mien.models.checkpoint import load_linear, load_meta, load_network
 from mien.models.network import AnyNetwork, NetworkConfig, TwoNetworks, join_scores
+
+Judge = Callable[[PreparedSet, bool], dict[str, Tensor]]
+"""See `look_once`."""
 
 
 def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
@@ -27,43 +31,59 @@ def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
     return load_linear(run).scores(linear_features(prepared, recipe["features"]))
 
 
-def network_scores(network: AnyNetwork, prepared: PreparedSet, subjects_known: bool = True) -> NDArray[np.float32]:
-    """Scores by a network in evaluation mode, (n, 50); arguments as for `network_outputs`."""
-    return join_scores(network_outputs(network, prepared, subjects_known)).numpy()
+def network_scores(network: AnyNetwork, prepared: PreparedSet) -> NDArray[np.float32]:
+    """Scores by a network in evaluation mode, (n, 50), photos of a subject compared with one another."""
+    return join_scores(network_outputs(network, prepared)).numpy()
 
 
-@torch.no_grad()
-def network_outputs(
-    network: AnyNetwork, prepared: PreparedSet, subjects_known: bool = True, batch_size: int = 128
-) -> dict[str, Tensor]:
+def network_outputs(network: AnyNetwork, prepared: PreparedSet) -> dict[str, Tensor]:
     """Outputs by a network in evaluation mode, on the CPU; the network is left in the mode it was in.
-
-    Args:
-        network: any.
-        prepared: the photos.
-        subjects_known: whether photos of a subject are compared with one another by a network with relative visual
-            features; else each is read by itself.
-        batch_size: photos that are looked at together.
 
     Returns:
         name -> (n, size), float32, see `mien.models.network`.
     """
+    return look_once(network, prepared)(prepared, True)
+
+
+@torch.no_grad()
+def look_once(network: AnyNetwork, prepared: PreparedSet, batch_size: int = 128) -> Judge:
+    """Compute the visual features of all photos, which takes nearly all the time, to judge them as often as wanted.
+
+    Returns:
+        a function of the same photos, perhaps with other displacements, and of whether a network with relative visual
+        features may compare photos of a subject with one another; it gives what `network_outputs` does.
+    """
     if isinstance(network, TwoNetworks):
-        parts = (network_outputs(one, prepared, subjects_known) for one in (network.dominant, network.complementary))
-        return next(parts) | next(parts)
+        judges = [look_once(one, prepared, batch_size) for one in (network.dominant, network.complementary)]
+        return lambda photos, known: judges[0](photos, known) | judges[1](photos, known)
     device = next(network.parameters()).device
+    looks = []
+    with _evaluating(network):
+        for i in range(0, len(prepared), batch_size):
+            crops = torch.from_numpy(prepared.crops[prepared.rows[i : i + batch_size]])
+            looks.append(network.look(crops.to(device)))
+    features = None if network.visual is None else torch.cat([look for look in looks if look is not None])
+    subjects = torch.from_numpy(number_subjects(prepared.subjects)).to(device)
+
+    @torch.no_grad()
+    def judge(photos: PreparedSet, subjects_known: bool) -> dict[str, Tensor]:
+        displacement = torch.from_numpy(photos.displacement).to(device)
+        with _evaluating(network):
+            outputs = network.judge(features, displacement, subjects if subjects_known else None)
+        return {name: output.cpu() for name, output in outputs.items()}
+
+    return judge
+
+
+@contextmanager
+def _evaluating(network: AnyNetwork) -> Iterator[None]:
+    """Evaluation mode meanwhile."""
     was_training = network.training
     network.eval()
-    features = []
-    for i in range(0, len(prepared), batch_size):
-        crops = torch.from_numpy(prepared.crops[prepared.rows[i : i + batch_size]])
-        if (feature := network.look(crops.to(device))) is not None:
-            features.append(feature)
-    displacement = torch.from_numpy(prepared.displacement).to(device)
-    subjects = torch.from_numpy(number_subjects(prepared.subjects)).to(device) if subjects_known else None
-    outputs = network.judge(torch.cat(features) if features else None, displacement, subjects)
-    network.train(was_training)
-    return {name: output.cpu() for name, output in outputs.items()}
+    try:
+        yield
+    finally:
+        network.train(was_training)
 
 
 def number_subjects(names: Sequence[str]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from mien.displacement import Population
 from mien.errors import DataError, LabelError, OutputError
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import compare_references
-from mien.evaluation.scoring import linear_features, network_scores
+from mien.evaluation.scoring import Judge, linear_features, look_once
 from mien.files import claim_folder
 from mien.models.checkpoint import (
     META_FILE,
@@ -30,6 +30,7 @@ from mien.models.checkpoint import (
 )
 from mien.models.export import export_onnx
 from mien.models.linear import LINEAR_FITS, LinearModel
+from mien.models.network import join_scores
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe
@@ -87,7 +88,7 @@ def train(
         save_population(run, population)
         if recipe.method == "network":
             network = load_network(run, recipe.network)
-            scores_of = partial(network_scores, network)
+            scores_of = partial(_network_scores, look_once(network, validation))
             export_onnx(network, run / ONNX_FILE)
         else:
             scores_of = partial(_linear_scores, _fit_linear(training, run, recipe), recipe.features)
@@ -136,6 +137,10 @@ def _fit_linear(training: PreparedSet, run: Path, recipe: Recipe) -> LinearModel
 
 def _accuracies(scores: NDArray[np.float32], part: PreparedSet) -> dict[str, float]:
     return {f"top{k}": float(share) for k, share in enumerate(top_accuracies(scores, part.labels), start=1)}
+
+
+def _network_scores(judge: Judge, prepared: PreparedSet, subjects_known: bool) -> NDArray[np.float32]:
+    return join_scores(judge(prepared, subjects_known)).numpy()
 
 
 def _linear_scores(
