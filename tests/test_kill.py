@@ -62,9 +62,10 @@ def test_preparing(faces: Path, tmp_path: Path, shards: int) -> None:
     assert _content(tmp_path / "cut") == _content(tmp_path / "whole")
 
 
-def test_training(prepared: PreparedSet, tmp_path: Path) -> None:
-    settings = ("training.iterations=60", "training.validate_every=10", "training.batch_size=16")
-    words = ["--recipe", "quick", "--resume", *(word for setting in settings for word in ("--set", setting))]
+@pytest.mark.parametrize("recipe", ["quick", "mien"])
+def test_training(prepared: PreparedSet, tmp_path: Path, recipe: str) -> None:
+    settings = ("training.iterations=60", "training.validate_every=10", "training.batch_size=16", "training.warmup=0")
+    words = ["--recipe", recipe, "--resume", *(word for setting in settings for word in ("--set", setting))]
     subprocess.run(_mien("train", prepared.path, tmp_path / "whole", *words), check=True, stderr=subprocess.DEVNULL)
     command = _mien("train", prepared.path, tmp_path / "cut", *words)
     _kill_when(command, tmp_path / "cut" / "resume.safetensors")

@@ -17,13 +17,16 @@ SETTINGS = (
     "training.iterations=2",
     "training.validate_every=2",
     "training.batch_size=16",
+    "training.warmup=0",
     "training.precision=float32",
 )
 
 
-@pytest.mark.parametrize("recipe", ["quick", "paper"])
-def test_two_processes_end_with_the_weights_of_one(prepared: PreparedSet, tmp_path: Path, recipe: str) -> None:
-    settings = (*SETTINGS, "training.optimiser=sgd", "training.learning_rate=1e-3")
+@pytest.mark.parametrize(("recipe", "rate"), [("quick", 1e-3), ("paper", 1e-3), ("mien", 3e-4)])
+def test_two_processes_end_with_the_weights_of_one(
+    prepared: PreparedSet, tmp_path: Path, recipe: str, rate: float
+) -> None:
+    settings = (*SETTINGS, "training.optimiser=sgd", f"training.learning_rate={rate}")
     words = [str(prepared.path), "--recipe", recipe, *(word for setting in settings for word in ("--set", setting))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

@@ -107,7 +107,7 @@ def draw_mean_faces(prepared: PreparedSet) -> RGBImage:
         groups.append((emotion.noun, plain if plain.any() else dominant == emotion))
     groups = [(name, chosen) for name, chosen in groups if chosen.any()]
     if not groups:
-        groups = [("all photos, without labels", np.ones(len(prepared), dtype=bool))]
+        groups = [("all, unlabelled", np.ones(len(prepared), dtype=bool))]
     title = "Mean faces and displacement"
     sheet = _Sheet(len(groups), title, f"arrows from each subject's mean, drawn {_ENLARGED} times as long", columns=4)
     rest = prepared.landmarks.mean(axis=0)

@@ -144,8 +144,8 @@ class TwoNetworks(nn.Module):
 
     def outputs(self, crops: Tensor, displacement: Tensor, subjects: Tensor | None = None) -> dict[str, Tensor]:
         """As `Network.outputs`: `dominant` and `complementary`."""
-        both = (network.outputs(crops, displacement, subjects) for network in (self.dominant, self.complementary))
-        return next(both) | next(both)
+        dominant = self.dominant.outputs(crops, displacement, subjects)
+        return dominant | self.complementary.outputs(crops, displacement, subjects)
 
     def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
         """As `Network.forward`."""
