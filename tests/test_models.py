@@ -152,13 +152,15 @@ def test_a_relative_network_does_not_see_what_is_the_same_in_many_photos_of_a_su
     assert changes[0].abs().max() < 0.02 * changes[1].abs().max()
 
 
-def test_the_head_computes_in_float32_whatever_the_branch_does() -> None:
-    network = build_network(NetworkConfig(visual="compact")).eval()
+@pytest.mark.parametrize("geometric", [True, False])
+def test_the_head_computes_in_float32_whatever_comes_in(geometric: bool) -> None:
+    network = build_network(NetworkConfig(visual="compact", geometric=geometric)).eval()
     assert isinstance(network, Network)
-    features, displacement = torch.randn(4, 256).bfloat16(), torch.randn(4, 136)
+    features, displacement = torch.randn(4, 256).bfloat16(), torch.randn(4, 136).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scores = network.judge(features, displacement)["scores"]
-    torch.testing.assert_close(scores, network.judge(features.float(), displacement)["scores"], rtol=0, atol=0)
+    expected = network.judge(features.float(), displacement.float())["scores"]
+    torch.testing.assert_close(scores, expected, rtol=0, atol=0)
 
 
 def test_hinge_agrees_with_a_hand_computation() -> None:
