@@ -18,10 +18,12 @@ from mien.evaluation.evaluate import Result, evaluate
 from mien.evaluation.report import write_report
 from mien.files import write_json
 from mien.models.linear import LINEAR_FITS
-from mien.training.loop import Progress
+from mien.training.loop import DivergedError, Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 
+_SHOWN = "fused"
+"""The method that the paper is about; without it there is no report."""
 _FINE = 1200
 """Side of the larger crops of Table II."""
 
@@ -105,7 +107,8 @@ def reproduce_paper(
 ) -> dict[str, Any]:
     """Train all that is missing and write `report.html` and `report.json` with the paper's figures beside ours.
 
-    Killed at any moment, the same call goes on. The test part is read at the end, for finished runs only.
+    A network whose loss becomes no number is left out, and the report says so. Killed at any moment, the same call goes
+    on. The test part is read at the end, for finished runs only.
 
     Args:
         prepared: the whole prepared set; with landmarks from crops of 1200 pixels, Table II is whole.
@@ -117,6 +120,9 @@ def reproduce_paper(
 
     Returns:
         the content of report.json.
+
+    Raises:
+        DivergedError: the fused network's loss became no number.
     """
     methods = study_methods(preset)
     why_missing = {}
@@ -131,8 +137,12 @@ def reproduce_paper(
         method = methods[key]
         report(method, None)
         changes = (*method.settings, *(settings if method.recipe not in LINEAR_FITS else ()))
-        _train_method(data, out, replace(method, settings=changes), report)
-        runs[key] = out / "runs" / method.folder
+        try:
+            runs[key] = _train_method(data, out, replace(method, settings=changes), report)
+        except DivergedError as error:
+            if key == _SHOWN:
+                raise
+            why_missing[key] = str(error).removeprefix(f"{out / 'runs' / method.folder}: ")
     names = [part for part in (VALIDATION, TEST) if part in set(prepared.table["split"])]
     judged: dict[str, dict[str, Result]] = {key: {} for key in runs}
     for part in names:
@@ -141,7 +151,7 @@ def reproduce_paper(
     return write_comparison(
         out,
         faces or describe_faces(prepared),
-        _setup(preset, settings, judged["fused"][VALIDATION]),
+        _setup(preset, settings, judged[_SHOWN][VALIDATION]),
         {part: prepared.select(part) for part in names},
         judged,
         {key: method.name for key, method in methods.items()},
