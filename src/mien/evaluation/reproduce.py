@@ -107,8 +107,8 @@ def reproduce_paper(
 ) -> dict[str, Any]:
     """Train all that is missing and write `report.html` and `report.json` with the paper's figures beside ours.
 
-    A network whose loss becomes no number is left out, and the report says so. Killed at any moment, the same call goes
-    on. The test part is read at the end, for finished runs only.
+    A network whose loss becomes no number is left out, and the report says so. Killed at any moment, the same call
+    goes on. The test part is read at the end, for finished runs only.
 
     Args:
         prepared: the whole prepared set; with landmarks from crops of 1200 pixels, Table II is whole.
