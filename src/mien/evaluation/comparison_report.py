@@ -29,7 +29,8 @@ from mien.labels import CLASS_COUNT
 
 _TITLE = "The paper, reproduced"
 _CELL_STYLE = (
-    "<style>td small { color: #52616f; display: block; font-size: .78rem; line-height: 1.25 } "
+    "<style>td small { color: #52616f; display: block; font-size: .78rem; line-height: 1.25; "
+    "white-space: normal; max-width: 11rem; margin-left: auto } "
     "td.ours { font-weight: 600 } td.ours small { font-weight: 400 } ul { padding-left: 1.2rem }</style>"
 )
 
@@ -96,8 +97,8 @@ def write_comparison(
         f"<h2>What is taken for what: {html.escape(names[shown])}</h2>",
         figure_to_html(confusion_figure(result.confusion), "Percent of the photos that show the emotion of the row."),
         "<h2>Aligned faces and their landmarks (Fig. 1, 4 and 5)</h2>",
-        figure_to_html(examples(parts[part], result), "What they show, and below it what was read. Picked at even "
-                       "distances, not by success."),
+        figure_to_html(examples(parts[part], result), "What they show, and what was read. Drawn by "
+                       "lot, not by success."),
         "<p class=note>A class says what a face displays, not what a person feels. Accuracy on made faces says "
         "little about real ones.</p>",
     ]  # fmt: skip

@@ -193,7 +193,7 @@ def displacement_figure(
 def examples_figure(
     crops: Sequence[RGBImage], landmarks: Sequence[NDArray[np.floating]], captions: Sequence[str]
 ) -> bytes:
-    """Crops in a row of up to six, their landmarks drawn, a caption below each."""
+    """Crops in rows of up to six, their landmarks drawn, a caption above each."""
     columns = min(6, len(crops))
     rows = -(-len(crops) // columns)
     figure = _figure(2 * columns, 2.5 * rows)
@@ -202,7 +202,7 @@ def examples_figure(
         axes.imshow(crop)
         draw_landmarks(axes, points, "white", 0.7)
         axes.axis("off")
-        axes.set_title(caption, fontsize=8, y=-0.24)
+        axes.set_title(caption, fontsize=8)
     return _png(figure)
 
 

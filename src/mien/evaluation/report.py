@@ -61,7 +61,7 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         figure_to_html(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
         "<h2>Photos</h2>",
         figure_to_html(examples(part, best), "Aligned test photos with their landmarks; what they show, and below it "
-                "what was read. Picked at even distances, not by success."),
+                "what was read. Drawn by lot, not by success."),
         "<h2>How the face moves</h2>",
         figure_to_html(
             displacement_figure(part.landmarks.mean(axis=0), part.displacement, part.labels),
@@ -111,8 +111,8 @@ def _results_table(results: Sequence[Result], best: Result) -> str:
 
 
 def examples(part: PreparedSet, result: Result, count: int = 12) -> bytes:
-    """Photos at even distances, with landmarks, what they show and what a run reads."""
-    chosen = np.linspace(0, len(part) - 1, min(count, len(part))).astype(int)
+    """Photos drawn by lot, always the same ones, with landmarks, what they show and what a run reads."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
     predicted = result.scores.argmax(axis=1)
     captions = [f"{CLASSES[part.labels[i]].phrase}\nread: {CLASSES[predicted[i]].phrase}" for i in chosen]
     return examples_figure([part.crops[part.rows[i]] for i in chosen], [part.landmarks[i] for i in chosen], captions)

@@ -142,7 +142,7 @@ def reproduce_paper(
         except DivergedError as error:
             if key == _SHOWN:
                 raise
-            why_missing[key] = str(error).removeprefix(f"{out / 'runs' / method.folder}: ")
+            why_missing[key] = str(error).removeprefix(f"{out / 'runs' / method.folder}: ").partition(";")[0]
     names = [part for part in (VALIDATION, TEST) if part in set(prepared.table["split"])]
     judged: dict[str, dict[str, Result]] = {key: {} for key in runs}
     for part in names:
