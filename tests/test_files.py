@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +46,14 @@ def test_a_folder_is_claimed_once_for_one_purpose(tmp_path: Path) -> None:
         claim_folder(folder, "plan.json", {"seed": 2}, "choose another")
     with pytest.raises(OutputError, match="exists with other content"):
         claim_folder(tmp_path, "plan.json", {"seed": 1}, "choose another")
+
+
+def test_claiming_removes_what_a_killed_process_had_begun_and_nothing_else(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".photo.jpg.{ended.pid}.part").write_bytes(b"half")
+    assert not claim_folder(tmp_path, "plan.json", {"a": 1}, "choose another")
+    (tmp_path / f".photo.jpg.{os.getpid()}.part").write_bytes(b"still written")
+    (tmp_path / f".photo.jpg.{ended.pid}.part").write_bytes(b"half")
+    assert claim_folder(tmp_path, "plan.json", {"a": 1}, "choose another")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".photo.jpg.{os.getpid()}.part", "plan.json"]

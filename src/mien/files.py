@@ -82,6 +82,8 @@ def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: 
         OutputError: the folder holds other content, or the same kind of work with other parameters.
     """
     path = folder / marker
+    for place in {folder, path.parent}:
+        _remove_leftovers(place)
     if path.is_file():
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -98,3 +100,24 @@ def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: 
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"parameters": parameters})
     return False
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what `replacing` had begun in processes that were killed."""
+    for part in folder.glob(".*.part"):
+        process = part.suffixes[-2][1:] if len(part.suffixes) > 1 else ""
+        if process.isdecimal() and not _runs(int(process)):
+            with suppress(OSError):
+                part.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":
+        return True  # asking would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
