@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mien.datasets import PreparedSet
 from mien.evaluation.metrics import interval_by_subject, top_accuracies
+from mien.evaluation.scoring import visual_features
 from mien.models.checkpoint import load_meta, load_network
 from mien.models.linear import fit_lda
 from mien.models.network import Network, NetworkConfig
@@ -31,8 +31,8 @@ def main(run: Path, path: Path, photos: int) -> None:
     prepared = PreparedSet.open(path)
     training, test = (_first_subjects(prepared.select(part), photos) for part in ("train", "validation"))
     print(f"fitted to {len(training)} photos, judged on {len(test)} of {len(set(test.subjects))} validation subjects")
-    plain = [_visual_features(network.visual, part) for part in (training, test)]
-    relative = [_minus_subject_means(f, p.subjects) for f, p in zip(plain, (training, test), strict=True)]
+    plain = [visual_features(network, part).numpy() for part in (training, test)]
+    relative = [_minus_subject_means(f, p.subject_numbers) for f, p in zip(plain, (training, test), strict=True)]
     moved = [training.displacement, test.displacement]
     both = [[np.hstack(pair) for pair in zip(features, moved, strict=True)] for features in (plain, relative)]
     rows = {
@@ -57,18 +57,11 @@ def _first_subjects(part: PreparedSet, photos: int) -> PreparedSet:
     return replace(part, table=part.table.filter(chosen), displacement=part.displacement[chosen])
 
 
-@torch.no_grad()
-def _visual_features(branch: torch.nn.Module, part: PreparedSet) -> NDArray[np.float32]:
-    crops = (part.crops[part.rows[i : i + 128]] for i in range(0, len(part), 128))
-    return np.concatenate([branch(torch.from_numpy(batch)).numpy() for batch in crops])
-
-
-def _minus_subject_means(features: NDArray[np.float32], subjects: list[str]) -> NDArray[np.float32]:
-    names = np.asarray(subjects)
-    result = features.copy()
-    for name in np.unique(names):
-        result[names == name] -= features[names == name].mean(axis=0)
-    return result
+def _minus_subject_means(features: NDArray[np.float32], subjects: NDArray[np.int64]) -> NDArray[np.float32]:
+    sums = np.zeros((subjects.max() + 1, features.shape[1]))
+    np.add.at(sums, subjects, features)
+    relative: NDArray[np.float32] = features - (sums / np.bincount(subjects)[:, None])[subjects].astype(np.float32)
+    return relative
 
 
 if __name__ == "__main__":

@@ -165,6 +165,11 @@ class PreparedSet:
         return self.table["subject"].to_list()
 
     @cached_property
+    def subject_numbers(self) -> NDArray[np.int64]:
+        """Shape (n,): the subjects as numbers from 0."""
+        return np.unique(np.asarray(self.subjects), return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any photo, label, landmark or split of the set."""
         digest = hashlib.sha256((self.path / SAMPLES_FILE).read_bytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
 from mien.models.checkpoint import load_linear, load_meta, load_network
-from mien.models.network import AnyNetwork, NetworkConfig, TwoNetworks, join_scores
+from mien.models.network import AnyNetwork, Network, NetworkConfig, TwoNetworks, join_scores
 
 Judge = Callable[[PreparedSet, bool], dict[str, Tensor]]
 """See `look_once`."""
@@ -57,13 +57,8 @@ def look_once(network: AnyNetwork, prepared: PreparedSet, batch_size: int = 128)
         judges = [look_once(one, prepared, batch_size) for one in (network.dominant, network.complementary)]
         return lambda photos, known: judges[0](photos, known) | judges[1](photos, known)
     device = next(network.parameters()).device
-    looks = []
-    with _evaluating(network):
-        for i in range(0, len(prepared), batch_size):
-            crops = torch.from_numpy(prepared.crops[prepared.rows[i : i + batch_size]])
-            looks.append(network.look(crops.to(device)))
-    features = None if network.visual is None else torch.cat([look for look in looks if look is not None])
-    subjects = torch.from_numpy(number_subjects(prepared.subjects)).to(device)
+    features = None if network.visual is None else visual_features(network, prepared, batch_size)
+    subjects = torch.from_numpy(prepared.subject_numbers).to(device)
 
     @torch.no_grad()
     def judge(photos: PreparedSet, subjects_known: bool) -> dict[str, Tensor]:
@@ -75,6 +70,16 @@ def look_once(network: AnyNetwork, prepared: PreparedSet, batch_size: int = 128)
     return judge
 
 
+@torch.no_grad()
+def visual_features(network: Network, prepared: PreparedSet, batch_size: int = 128) -> Tensor:
+    """The visual feature of every photo in evaluation mode, (n, 256); the network must have a visual branch."""
+    assert network.visual is not None
+    device = next(network.parameters()).device
+    crops = (prepared.crops[prepared.rows[i : i + batch_size]] for i in range(0, len(prepared), batch_size))
+    with _evaluating(network):
+        return torch.cat([network.visual(torch.from_numpy(batch).to(device)) for batch in crops])
+
+
 @contextmanager
 def _evaluating(network: AnyNetwork) -> Iterator[None]:
     """Evaluation mode meanwhile."""
@@ -84,11 +89,6 @@ def _evaluating(network: AnyNetwork) -> Iterator[None]:
         yield
     finally:
         network.train(was_training)
-
-
-def number_subjects(names: Sequence[str]) -> NDArray[np.int64]:
-    """n names to numbers from 0, the same for the same name."""
-    return np.unique(np.asarray(names), return_inverse=True)[1].astype(np.int64)
 
 
 def linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32]:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
-from mien.evaluation.scoring import number_subjects
 from mien.training.augmentation import draw_changes
 from mien.training.recipe import Recipe
 
@@ -76,7 +75,7 @@ class Batches:
         self._displacements = torch.from_numpy(displacements).to(here)
         self._landmarks = torch.from_numpy(training.landmarks.reshape(len(training), -1)).to(here)
         self._labels = torch.from_numpy(training.labels).to(here)
-        numbers, config = number_subjects(training.subjects), recipe.training
+        numbers, config = training.subject_numbers, recipe.training
         self._subjects = torch.from_numpy(numbers).to(here)
         self._groups = lru_cache(maxsize=2)(partial(group_photos, numbers, config.together, config.seed))
         self._here = here
