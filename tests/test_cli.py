@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from mien.cli import app
 from mien.datasets import PreparedSet
 
 
@@ -44,7 +45,7 @@ def test_help_of_the_command_line_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["predict", "synth", "prepare", "inspect", "displacement", "train", "evaluate", "demo"]
+    "command", [command.name or command.callback.__name__ for command in app.registered_commands]
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     shown = _mien(command, "--help")

@@ -1,10 +1,13 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mien.datasets import PreparedSet
 from mien.errors import DataError, MissingExtraError, OutputError
+from mien.evaluation.metrics import interval_of_mean
 from mien.training.protocols import fold_trials, seed_trials, train_trials
 from mien.training.recipe import load_recipe
 from mien.training.tensorboard import write_tensorboard
@@ -18,7 +21,8 @@ def test_seeds_give_a_mean_and_its_interval_and_are_not_trained_twice(prepared: 
     summary = train_trials(trials, tmp_path / "runs")
     losses = [best["loss"] for best in summary["runs"].values()]
     assert len(set(losses)) == 3
-    assert summary["mean"]["loss"]["low"] < sum(losses) / 3 < summary["mean"]["loss"]["high"]
+    interval = dict(zip(("mean", "low", "high"), interval_of_mean(losses), strict=True))
+    assert summary["mean"]["loss"] == pytest.approx(interval)
     assert json.loads((tmp_path / "runs" / "summary.json").read_text()) == summary
 
     def forbid(*_: object) -> None:
@@ -59,10 +63,23 @@ def test_one_seed_has_no_interval(prepared: PreparedSet) -> None:
         seed_trials(prepared, load_recipe("svm"), 1)
 
 
-def test_tensorboard_is_answered_with_the_command_that_brings_it(tmp_path: Path) -> None:
-    pytest.importorskip("torch")
-    try:
-        import tensorboard  # noqa: F401
-    except ModuleNotFoundError:
-        with pytest.raises(MissingExtraError, match=r"pip install 'mien\[tensorboard\]'"):
-            write_tensorboard(tmp_path)
+def test_tensorboard_reads_every_validation_of_every_run_back(prepared: PreparedSet, tmp_path: Path) -> None:
+    write = write_tensorboard(tmp_path / "boards")
+    assert not (tmp_path / "boards").exists()
+    recipe = load_recipe("quick", (*TINY, "training.validate_every=2"))
+    trials = seed_trials(prepared, recipe, 2)
+    train_trials(trials, tmp_path / "runs", report=lambda trial, progress: write(progress, trial.folder))
+    for trial in trials:
+        events = EventAccumulator(str(tmp_path / "boards" / trial.folder)).Reload()
+        lines = (tmp_path / "runs" / trial.folder / "metrics.jsonl").read_text().splitlines()
+        logged = {line["step"]: line["loss"] for line in map(json.loads, lines)}
+        assert {event.step: event.value for event in events.Scalars("loss")} == pytest.approx(logged)
+        assert list(logged) == [2, 3]
+
+
+def test_tensorboard_is_answered_with_the_command_that_brings_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"pip install 'mien\[tensorboard\]'"):
+        write_tensorboard(tmp_path)

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from mien.datasets import PreparedSet
+from mien.errors import RecipeError
 from mien.evaluation import paper
 from mien.evaluation.comparison import compare_curves, compare_tables, findings
 from mien.evaluation.comparison_report import write_comparison
@@ -63,6 +64,47 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     assert findings(judged)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
     assert compare_tables(judged, names, missing)[0].rows["fused"][0].ours is None
     assert compare_curves(judged)[0].paper == {"validation": 3.5736}
+
+
+def test_settings_do_not_change_what_a_method_is_and_a_wrong_one_is_refused_at_once(
+    prepared: PreparedSet, tmp_path: Path
+) -> None:
+    methods = study_methods("full", ("network.visual=compact", "network.dropout=0.3", "training.loss=hinge"))
+    recipes = {key: load_recipe(method.recipe, method.settings) for key, method in methods.items()}
+    assert recipes["fused"].network.visual == "compact"
+    assert recipes["geometric"].network.visual == "none"
+    assert (recipes["fused"].network.dropout, recipes["fused-half"].network.dropout) == (0.3, 0.5)
+    assert recipes["cross-entropy"].training.loss == "cross-entropy"
+    with pytest.raises(RecipeError, match="unknown key 'iteration'"):
+        reproduce_paper(prepared, tmp_path / "out", "quick", ("training.iteration=5",))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_network_that_diverges_and_a_test_part_without_labels_are_left_out(
+    prepared: PreparedSet, tmp_path: Path
+) -> None:
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared.path, folder)
+    table = pl.read_parquet(folder / "samples.parquet").with_columns(
+        landmarks_crop_1200=pl.col("landmarks_crop"),
+        label=pl.when(pl.col("split") != "test").then("label"),
+    )
+    table = table.with_columns(  # one photo's fine landmarks are no numbers
+        landmarks_crop_1200=pl.when(pl.col("path") != "0/3.jpg")
+        .then("landmarks_crop_1200")
+        .otherwise(pl.lit([float("nan")] * 136, dtype=table["landmarks_crop"].dtype))
+    )
+    table.write_parquet(folder / "samples.parquet")
+    settings = ("training.iterations=2", "training.validate_every=1", "training.batch_size=4")
+    content = reproduce_paper(PreparedSet.open(folder), tmp_path / "out", "quick", settings, "Made faces.")
+    names = {key: method.name for key, method in study_methods("quick").items()}
+    fine = content["tables"]["table_2"]["rows"][names["fused-1200"]]["top-1"]
+    assert fine["ours"] is None
+    assert "no number" in fine["why"]
+    fused = content["tables"]["section_3"]["rows"]["fused"]
+    assert fused["validation"]["ours"] is not None
+    assert fused["test"]["why"] == "no test part"
 
 
 @pytest.mark.slow

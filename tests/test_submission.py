@@ -1,3 +1,4 @@
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -78,6 +79,16 @@ def test_a_zip_must_hold_the_predictions(tmp_path: Path) -> None:
         read_predictions(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_predictions(tmp_path / "nowhere.zip")
+
+
+def test_an_entry_that_came_twice_leaves_its_photo_usable(numbered: PreparedSet, svm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "twice"
+    shutil.copytree(numbered.path, folder)
+    table = pl.read_parquet(folder / "samples.parquet")
+    again = table.filter(path="Sample_7_6.jpg").with_columns(status=pl.lit("double"))
+    pl.concat([table, again]).write_parquet(folder / "samples.parquet")
+    order = _lines(tmp_path / "order.txt", ["Sample_7_6.jpg"])
+    assert write_submission(svm, PreparedSet.open(folder), order, tmp_path / "out.zip") == 0
 
 
 def test_photos_without_a_face_go_in_as_neutral_and_unknown_ones_are_refused(

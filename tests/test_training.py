@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,14 +9,23 @@ import pytest
 import torch
 
 from mien.datasets import PreparedSet
-from mien.errors import CheckpointError, DataError, MissingExtraError, OutputError, RecipeError, require
+from mien.errors import (
+    CheckpointError,
+    DataError,
+    DivergedError,
+    MissingExtraError,
+    OutputError,
+    RecipeError,
+    require,
+)
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.report import write_report
 from mien.faces.points68 import mirror
+from mien.models.checkpoint import load_meta
 from mien.models.network import build_network
 from mien.training.augmentation import AugmentationConfig, draw_changes, mirror_displacement, mirror_landmarks
 from mien.training.batches import Batches, batch_indices, group_photos
-from mien.training.loop import DivergedError, Progress
+from mien.training.loop import Progress
 from mien.training.optimisation import RunningMean, build_optimiser, schedule
 from mien.training.recipe import load_recipe, recipe_names
 from mien.training.train import train
@@ -66,6 +76,7 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         ("training.average=1.0", "average = 1.0: must be at least 0 and under 1"),
         ("training.related=1.0", "must stay under 1"),
         ("augmentation.rotation=-1", "augmentation.rotation = -1.0: must be 0 or more"),
+        ("augmentation.scale=0.5", "scale = 0.5: must be under 0.5"),
         ("augmentation.erase=2", "erase = 2.0: must be 1 or less"),
         ("training.together=5", "together = 5: must divide training.batch_size"),
         ("network.relative_visual=true", "needs training.together above 1"),
@@ -267,6 +278,45 @@ def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_pat
         assert steps == [40, 80, 120]
 
 
+def test_a_run_that_was_killed_after_its_last_step_trains_nothing_twice(
+    prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load_recipe("quick", GEOMETRIC)
+
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.training.train.export_onnx", kill)
+    with pytest.raises(KeyboardInterrupt):
+        train(prepared, tmp_path / "cut", recipe)
+    monkeypatch.undo()
+
+    def forbid(progress: Progress) -> None:
+        raise AssertionError("it trains again")
+
+    cut = train(prepared, tmp_path / "cut", recipe, resume=True, report=forbid)
+    whole = train(prepared, tmp_path / "whole", recipe)
+    assert _weights(tmp_path / "cut") == _weights(tmp_path / "whole")
+    assert cut == whole
+    for run in ("cut", "whole"):
+        assert not (tmp_path / run / "resume.safetensors").exists()
+
+
+def test_a_run_is_judged_by_landmarks_as_it_was_trained_with(prepared: PreparedSet, tmp_path: Path) -> None:
+    folder = tmp_path / "prepared"
+    shutil.copytree(prepared.path, folder)
+    table = pl.read_parquet(folder / "samples.parquet")
+    backwards = [marks[::-1] for marks in table["landmarks_crop"].to_list()]
+    fine = pl.Series("landmarks_crop_1200", backwards, dtype=table["landmarks_crop"].dtype)
+    table.with_columns(fine).write_parquet(folder / "samples.parquet")
+    train(PreparedSet.open(folder, landmark_size=1200), tmp_path / "run", load_recipe("svm"))
+    results = evaluate({"svm": tmp_path / "run"}, PreparedSet.open(folder).select("test"))
+    assert results[0].accuracies[0] > 0.9
+    assert results[0].own_set
+    with pytest.raises(DataError, match="no landmarks from crops of 1200 pixels"):
+        evaluate({"svm": tmp_path / "run"}, prepared.select("test"))
+
+
 def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
     train(prepared, tmp_path / "run", load_recipe("svm"))
     before = _weights(tmp_path / "run")
@@ -285,11 +335,42 @@ def test_the_fused_network_trains_is_judged_and_reported(prepared: PreparedSet, 
     assert fused.scores.shape == (50, 50)
     assert svm.accuracies[0] > 0.9
     assert set(fused.meta["references"]) == {"mean", "neutral", "estimated"}
-    write_report(tmp_path / "report.html", "A <title>", "Made faces.", part, [fused, svm])
+    write_report(tmp_path / "report.html", "A <title>", "Made faces.", part, "test", [fused, svm])
     page = (tmp_path / "report.html").read_text()
+    assert "that no model was trained or chosen on" in page
     assert "A &lt;title&gt;" in page
     assert page.count("data:image/png") >= 5
     assert f"{svm.accuracies[0]:.3f}" in page
+
+
+def test_a_report_says_what_the_models_know_of_the_subjects(prepared: PreparedSet, tmp_path: Path) -> None:
+    shutil.copytree(prepared.path, tmp_path / "other")
+    table = pl.read_parquet(tmp_path / "other" / "samples.parquet")
+    table.tail(300).write_parquet(tmp_path / "other" / "samples.parquet")
+    other = PreparedSet.open(tmp_path / "other")
+    train(prepared, tmp_path / "run", load_recipe("svm"))
+    for photos, split, sentence in (
+        (prepared, "train", "that the models were trained on"),
+        (prepared, "validation", "that the models were chosen on"),
+        (other, "test", "a model was trained on another set"),
+    ):
+        part = photos.select(split)
+        results = evaluate({"svm": tmp_path / "run"}, part)
+        write_report(tmp_path / "report.html", "Title", "Made faces.", part, split, results)
+        assert sentence in (tmp_path / "report.html").read_text()
+
+
+def test_a_linear_model_of_one_class_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
+    alike = prepared.table.with_columns(label=pl.lit("1_1"))
+    with pytest.raises(DataError, match="all photos to train on show one class, 1_1"):
+        train(replace(prepared, table=alike), tmp_path / "run", load_recipe("svm"))
+
+
+@pytest.mark.parametrize(("content", "complaint"), [("[]", "no JSON object"), ('{"format": 1}', "method, recipe")])
+def test_a_damaged_meta_file_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+    (tmp_path / "meta.json").write_text(content)
+    with pytest.raises(CheckpointError, match=complaint):
+        load_meta(tmp_path)
 
 
 def test_a_set_without_validation_subjects_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
@@ -342,6 +423,14 @@ def test_a_loss_that_is_no_number_stops_with_step_and_cause(prepared: PreparedSe
     settings = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
     with pytest.raises(DivergedError, match=r"at step \d+; the steps are probably too long: lower training.learning"):
         train(prepared, tmp_path / "run", load_recipe("quick", settings))
+
+
+def test_weights_that_burst_with_the_last_step_are_no_run(prepared: PreparedSet, tmp_path: Path) -> None:
+    settings = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
+    settings = (*settings, "training.iterations=1")
+    with pytest.raises(DivergedError, match=r"the validation loss is (nan|inf) at step 1; lower training"):
+        train(prepared, tmp_path / "run", load_recipe("quick", settings))
+    assert not (tmp_path / "run" / "meta.json").exists()
 
 
 def test_a_loss_that_is_no_number_for_landmarks_gone_astray_says_so(prepared: PreparedSet, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── DataError         a folder, manifest or prepared set that cannot be used
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
+    ├── DivergedError     a training whose loss is no number any more
     ├── OutputError       an output place that holds other content or cannot be written
     └── MissingExtraError a part of mien that is not installed
 
@@ -52,6 +53,10 @@ class RecipeError(MienError):
 
 class CheckpointError(MienError):
     """A trained run that is missing, damaged or of another kind."""
+
+
+class DivergedError(MienError):
+    """A training whose loss became infinite or no number."""
 
 
 class OutputError(MienError):

@@ -34,8 +34,8 @@ def submit(
     require("torch", "train")
     from mien.evaluation.submission import read_predictions, write_submission
 
-    faceless = write_submission(run, PreparedSet.open(prepared), order, out)
-    note = f"; no face was found on {faceless}, they are given as neutral" if faceless else ""
+    unusable = write_submission(run, PreparedSet.open(prepared), order, out)
+    note = f"; {unusable} photos show no face or are unusable, and are given as neutral" if unusable else ""
     stdout.print(f"{out}: {len(read_predictions(out))} predictions, checked{note}")
 
 

@@ -63,6 +63,13 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
             bars.stop()
 
 
+def speaks_for_all() -> bool:
+    """Whether this is the first of several processes that `torchrun` started, or alone; others show no bars."""
+    first = os.environ.get("RANK", "0") == "0"
+    stderr.quiet = not first
+    return first
+
+
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table; the first column to the left, the others to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")

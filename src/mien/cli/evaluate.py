@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     runs: Annotated[list[Path], typer.Argument(help="One or more trained runs.")],
-    split: Annotated[str, typer.Option(help="Part to judge on: test, validation or train.")] = "test",
+    split: Annotated[Literal["test", "validation", "train"], typer.Option(help="Part to judge on.")] = "test",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with pictures here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -41,7 +41,7 @@ def evaluate(
     names = [run.name for run in runs]
     results = evaluate_runs({run.name if names.count(run.name) == 1 else str(run): run for run in runs}, part)
     if report is not None:
-        write_report(report, "Evaluation", f"The photos of {prepared}.", part, results)
+        write_report(report, "Evaluation", f"The photos of {prepared}.", part, split, results)
     if json:
         print_json([result.as_dict() for result in results])
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_json, print_table, progress_bar, stdout
+from mien.cli.console import print_json, print_table, progress_bar, speaks_for_all, stdout
 
 if TYPE_CHECKING:
     from mien.datasets.prepared import PreparedSet
@@ -58,9 +58,11 @@ def train(
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
-    also = _observer(run, tensorboard)
+    also, speaks = _observer(run, tensorboard), speaks_for_all()
     if seeds is not None or folds is not None or leave_one_subject_out:
-        _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, also, json)
+        summary = _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, also)
+        if speaks:
+            print_json(summary) if json else _print_summary(summary)
         return
     with progress_bar(f"training {recipe}", "steps") as show:
 
@@ -69,6 +71,8 @@ def train(
             also(progress)
 
         meta = train_run(data, run, chosen, name=recipe, resume=resume, allow_leaks=allow_leaks, report=tell)
+    if not speaks:
+        return
     if json:
         print_json(meta)
         return
@@ -92,9 +96,8 @@ def _train_several(
     folds: int | None,
     resume: bool,
     allow_leaks: bool,
-    also: Callable[[Progress], None],
-    json: bool,
-) -> None:
+    also: Callable[..., None],
+) -> dict[str, Any]:
     from mien.training.protocols import Trial, fold_trials, seed_trials, train_trials
 
     trials = fold_trials(data, recipe, folds) if seeds is None else seed_trials(data, recipe, seeds)
@@ -104,13 +107,9 @@ def _train_several(
         def tell(trial: Trial, progress: Progress) -> None:
             done = places[trial.folder] * progress.steps + progress.step
             show(done, len(trials) * progress.steps, f"{trial.folder}: {describe(progress)}")
-            also(progress)
+            also(progress, trial.folder)
 
-        summary = train_trials(trials, out, name=name, resume=resume, allow_leaks=allow_leaks, report=tell)
-    if json:
-        print_json(summary)
-    else:
-        _print_summary(summary)
+        return train_trials(trials, out, name=name, resume=resume, allow_leaks=allow_leaks, report=tell)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -122,9 +121,9 @@ def _print_summary(summary: dict[str, Any]) -> None:
     print_table(["validation", *figures], rows)
 
 
-def _observer(run: Path, tensorboard: bool) -> Callable[[Progress], None]:
+def _observer(run: Path, tensorboard: bool) -> Callable[..., None]:
     if not tensorboard:
-        return lambda progress: None
+        return lambda progress, run="": None
     from mien.training.tensorboard import write_tensorboard
 
     return write_tensorboard(run.with_name(f"{run.name}-tensorboard"))

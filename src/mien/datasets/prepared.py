@@ -126,6 +126,18 @@ class PreparedSet:
             self.path, self.info, self.table.filter(chosen), self.displacement[chosen], self.landmark_size
         )
 
+    def with_landmarks(self, landmark_size: int | None) -> PreparedSet:
+        """The same photos with landmarks found on crops of another side, and the displacement that follows.
+
+        Raises:
+            DataError: the set holds no such landmarks.
+        """
+        if landmark_size == self.landmark_size:
+            return self
+        whole = PreparedSet.open(self.path, landmark_size)
+        moved = whole.displacement[np.searchsorted(whole.rows, self.rows)]
+        return PreparedSet(self.path, self.info, self.table, moved, landmark_size)
+
     def __len__(self) -> int:
         return len(self.table)
 

@@ -105,7 +105,8 @@ def compare_tables(judged: Judged, names: Mapping[str, str], why_missing: Mappin
         Table(
             "section_3", "Section III: each way alone, and both together (top-1 accuracy)", ["validation", "test"],
             {names[key]: both_parts(key, given) for key, given in paper.SECTION_III_TOP1.items()}, 3,
-            "The paper gives validation figures only.",
+            "The paper gives validation figures only, that of the fused network on 2,250 photos of nine "
+            "subjects, that of the SVM on displacement on 7,000 of 28, where Table I gives the network 0.207.",
         ),
         Table(
             "table_1", "Table I: misclassification, percent", ["validation", "test"],

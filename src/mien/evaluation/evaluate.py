@@ -29,6 +29,7 @@ class Result:
         misclassification: in percent.
         confusion: (50, 50) counts, row true class.
         meta: the run's meta.json.
+        own_set: whether the photos are of the set that the run was trained on, so that its split holds.
         log: the lines of its metrics.jsonl; empty for linear models.
     """
 
@@ -39,6 +40,7 @@ class Result:
     misclassification: float
     confusion: NDArray[np.int64]
     meta: dict[str, Any]
+    own_set: bool
     log: list[dict[str, float]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
         misclassification=misclassification(scores, part.labels),
         confusion=confusion(part.labels, predicted),
         meta=meta,
+        own_set=meta["data"]["fingerprint"] == part.with_landmarks(meta["data"].get("landmark_size")).fingerprint,
         log=[json.loads(line) for line in lines],
     )
 

@@ -25,12 +25,12 @@ _LINE_COLOURS = ("#1f5a8a", "#b5402a", "#4c8a4a", "#8a5fa3", "#c08a2b", "#3aa0a0
 
 
 def confusion_figure(counts: NDArray[np.int64]) -> bytes:
-    """Dominant and complementary confusion side by side, in shares of the true emotion.
+    """Dominant and complementary confusion side by side, in shares of the photos that show the emotion.
 
     Args:
         counts: (50, 50), row true class.
     """
-    figure = _figure(11, 4.8)
+    figure = _figure(11.6, 4.8)
     for place, (title, matrix) in enumerate(
         (
             ("Dominant emotion", confusion_of_dominant(counts)),
@@ -41,7 +41,8 @@ def confusion_figure(counts: NDArray[np.int64]) -> bytes:
         axes = figure.add_subplot(1, 2, place)
         shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(7), _NOUNS, rotation=40, ha="right")
+        axes.set_xticks(range(8), [*_NOUNS, "neutral"], rotation=40, ha="right")
+        axes.axvline(6.5, color=_PALE, linewidth=0.8)
         axes.set_yticks(range(7), _NOUNS if place == 1 else [])
         axes.set_xlabel("read as")
         if place == 1:

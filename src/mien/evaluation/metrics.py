@@ -16,7 +16,8 @@ TOP = (1, 2, 3, 4, 5)
 def top_accuracies(scores: NDArray[np.floating], labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """Share of photos whose true class is among the k best scores, for k = 1..5.
 
-    Classes that tie with the true one count as better, so that equal scores are no success.
+    Classes that tie with the true one count as better, so that equal scores are no success; nor are scores that
+    are no number.
 
     Args:
         scores: (n, 50).
@@ -26,7 +27,7 @@ def top_accuracies(scores: NDArray[np.floating], labels: NDArray[np.integer]) ->
         shape (5,), rising, 0..1.
     """
     own = np.take_along_axis(scores, labels[:, None], axis=1)
-    better = (scores >= own).sum(axis=1) - 1
+    better = (~(scores < own)).sum(axis=1) - 1
     return np.array([(better < k).mean() for k in TOP])
 
 
@@ -43,18 +44,26 @@ def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> ND
 
 
 def confusion_of_dominant(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The 7 x 7 counts of the dominant emotion from the (50, 50) ones; neutral left out."""
-    return _as_emotions(counts).sum(axis=(0, 2))
+    """Counts of the dominant emotion from the (50, 50) ones, shape (7, 8): row shown, column read, neutral last.
+
+    Photos of neutral faces are left out.
+    """
+    return np.column_stack([_as_emotions(counts).sum(axis=(0, 2)), _read_as_neutral(counts).sum(axis=0)])
 
 
 def confusion_of_complementary(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The 7 x 7 counts of the complementary emotion from the (50, 50) ones; neutral left out."""
-    return _as_emotions(counts).sum(axis=(1, 3))
+    """Counts of the complementary emotion, as `confusion_of_dominant`."""
+    return np.column_stack([_as_emotions(counts).sum(axis=(1, 3)), _read_as_neutral(counts).sum(axis=1)])
 
 
 def _as_emotions(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Axes: true complementary, true dominant, predicted complementary, predicted dominant."""
     return counts[1:, 1:].reshape((EMOTION_COUNT,) * 4)
+
+
+def _read_as_neutral(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Axes: true complementary, true dominant."""
+    return counts[1:, 0].reshape(EMOTION_COUNT, EMOTION_COUNT)
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:

@@ -21,22 +21,22 @@ from mien.evaluation.metrics import top_accuracies
 def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:
     """The displacement of every photo, (n, 136), against one kind of reference.
 
-    `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo, or the estimate where it
-    has none. `estimated`: from the photo itself and nothing else.
+    `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo that is not the photo itself, or
+    the estimate where there is none. `estimated`: from the photo itself and nothing else.
     """
     if kind == "mean":
         return prepared.displacement
-    neutral_of: dict[str, NDArray[np.float32]] = {}
+    neutral_of: dict[str, list[int]] = {}
     if kind == "neutral":
-        for subject, label, landmarks in zip(prepared.subjects, prepared.labels, prepared.landmarks, strict=True):
-            if label == 0:
-                neutral_of.setdefault(subject, landmarks)
+        for place in np.flatnonzero(prepared.labels == 0).tolist():
+            neutral_of.setdefault(prepared.subjects[place], []).append(place)
     moved = np.empty((len(prepared), DISPLACEMENT_SIZE), dtype=np.float32)
     for i, (subject, landmarks) in enumerate(zip(prepared.subjects, prepared.landmarks, strict=True)):
-        if subject in neutral_of:
-            reference = population.from_neutral(neutral_of[subject])
-        else:
+        another = next((place for place in neutral_of.get(subject, ()) if place != i), None)
+        if another is None:
             reference = population.estimate(landmarks)
+        else:
+            reference = population.from_neutral(prepared.landmarks[another])
         moved[i] = displacement(landmarks, reference)
     return moved
 

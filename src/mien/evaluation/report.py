@@ -36,7 +36,9 @@ figcaption, .note { color: #52616f; font-size: .92rem }
 """
 
 
-def write_report(path: Path, title: str, faces: str, part: PreparedSet, results: Sequence[Result]) -> None:
+def write_report(
+    path: Path, title: str, faces: str, part: PreparedSet, split: str, results: Sequence[Result]
+) -> None:
     """Write the report.
 
     Args:
@@ -44,13 +46,14 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         title: its heading.
         faces: a sentence that says on what faces it ran.
         part: the photos that were judged.
+        split: what part of their set they are: train, validation or test.
         results: one or more runs; the one with the best top-1 is shown in detail.
     """
     best = max(results, key=lambda result: result.accuracies[0])
     sections = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(faces)} Judged on {len(part):,} photos of {len(set(part.subjects))} subjects that no "
-        "model was trained or chosen on.</p>",
+        f"<p>{html.escape(faces)} Judged on {len(part):,} photos of {len(set(part.subjects))} subjects"
+        f"{_what_models_know(split, results)}</p>",
         _results_table(results, best),
         figure_to_html(
             accuracy_figure({r.name: r.accuracies for r in results}, 1 / CLASS_COUNT),
@@ -60,7 +63,7 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         figure_to_html(confusion_figure(best.confusion), "Percent of the photos that show the emotion of the row."),
         figure_to_html(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
         "<h2>Photos</h2>",
-        figure_to_html(examples(part, best), "Aligned test photos with their landmarks; what they show, and below it "
+        figure_to_html(examples(part, best), "Aligned photos with their landmarks; what they show, and below it "
                 "what was read. Drawn by lot, not by success."),
         "<h2>How the face moves</h2>",
         figure_to_html(
@@ -75,6 +78,17 @@ def write_report(path: Path, title: str, faces: str, part: PreparedSet, results:
         "commercially.</p>",
     ]  # fmt: skip
     write_page(path, title, sections)
+
+
+def _what_models_know(split: str, results: Sequence[Result]) -> str:
+    """The end of a sentence about the subjects that were judged."""
+    if not all(result.own_set for result in results):
+        return "; a model was trained on another set, and whether it knows some of them, mien cannot tell."
+    return {
+        "train": " that the models were trained on: this shows what they learnt by heart.",
+        "validation": " that the models were chosen on, not trained: a little bright.",
+        "test": " that no model was trained or chosen on.",
+    }[split]
 
 
 def write_page(path: Path, title: str, sections: Sequence[str]) -> None:

@@ -6,19 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
+
 from mien.datasets.prepared import PreparedSet, landmarks_column
+from mien.errors import DivergedError
 from mien.evaluation import paper
 from mien.evaluation.comparison import TEST, VALIDATION
 from mien.evaluation.comparison_report import write_comparison
 from mien.evaluation.evaluate import Result, evaluate
 from mien.evaluation.report import write_report
 from mien.files import write_json
-from mien.models.linear import LINEAR_FITS
-from mien.training.loop import DivergedError, Progress
+from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 
@@ -55,18 +57,19 @@ def paper_methods(network_recipe: str) -> list[Method]:
     ]
 
 
-def study_methods(preset: Literal["quick", "full"]) -> dict[str, Method]:
+def study_methods(preset: Literal["quick", "full"], settings: Sequence[str] = ()) -> dict[str, Method]:
     """All that the paper's tables and figures compare, by key.
 
     Args:
         preset: `full`: recipe `paper` as published; dropout is 0.8, and 0.5 in the studies of section V. `quick`: the
             compact branch, few iterations, the hinge loss; dropout as in recipe `quick`, and 0.5 in these studies.
+        settings: changes to the recipe of all networks; what makes a method what it is stays.
     """
     recipe, common = _PRESETS[preset]
     half, cross = "network.dropout=0.5", "training.loss=cross-entropy"
 
-    def network(name: str, folder: str, *settings: str) -> Method:
-        return Method(name, folder, recipe, (*common, *settings))
+    def network(name: str, folder: str, *own: str) -> Method:
+        return Method(name, folder, recipe, (*common, *settings, *own))
 
     linear = paper_methods(recipe)[:2]
     methods = [
@@ -123,8 +126,13 @@ def reproduce_paper(
 
     Raises:
         DivergedError: the fused network's loss became no number.
+        RecipeError: settings that make no recipe.
     """
-    methods = study_methods(preset)
+    methods = study_methods(preset, settings)
+    for method in methods.values():
+        load_recipe(method.recipe, method.settings)  # a wrong setting is refused before anything is trained
+    labelled = prepared.table.filter(pl.col("label").is_not_null())
+    parts = {part: prepared.select(part) for part in (VALIDATION, TEST) if part in set(labelled["split"])}
     why_missing = {}
     sets = dict.fromkeys(methods, prepared)
     if landmarks_column(_FINE) in prepared.table.columns:
@@ -136,23 +144,21 @@ def reproduce_paper(
     for key, data in sets.items():
         method = methods[key]
         report(method, None)
-        changes = (*method.settings, *(settings if method.recipe not in LINEAR_FITS else ()))
         try:
-            runs[key] = _train_method(data, out, replace(method, settings=changes), report)
+            runs[key] = _train_method(data, out, method, report)
         except DivergedError as error:
             if key == _SHOWN:
                 raise
             why_missing[key] = str(error).removeprefix(f"{out / 'runs' / method.folder}: ").partition(";")[0]
-    names = [part for part in (VALIDATION, TEST) if part in set(prepared.table["split"])]
-    judged: dict[str, dict[str, Result]] = {key: {} for key in runs}
-    for part in names:
-        for key, run in runs.items():
-            judged[key][part] = evaluate({methods[key].name: run}, sets[key].select(part))[0]
+    judged = {
+        key: {name: evaluate({methods[key].name: run}, part)[0] for name, part in parts.items()}
+        for key, run in runs.items()
+    }
     return write_comparison(
         out,
         faces or describe_faces(prepared),
         _setup(preset, settings, judged[_SHOWN][VALIDATION]),
-        {part: prepared.select(part) for part in names},
+        parts,
         judged,
         {key: method.name for key, method in methods.items()},
         why_missing,
@@ -215,8 +221,8 @@ def reproduce(
     for method in methods:
         report(method, None)
         runs[method.name] = _train_method(prepared, out, method, report)
-    part = prepared.select("test")
+    part = prepared.select(TEST)
     results = evaluate(runs, part)
     write_json(out / "report.json", {"faces": faces, "results": [result.as_dict() for result in results]})
-    write_report(out / "report.html", "Compound facial expressions: four methods", faces, part, results)
+    write_report(out / "report.html", "Compound facial expressions: four methods", faces, part, TEST, results)
     return results

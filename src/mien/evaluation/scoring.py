@@ -20,12 +20,15 @@ Judge = Callable[[PreparedSet, bool], dict[str, Tensor]]
 
 
 def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
-    """Scores of all photos of a set by the run in a folder, (n, 50).
+    """Scores of all photos of a set by the run in a folder, (n, 50), by landmarks as it was trained with.
 
     Raises:
         CheckpointError: no run there, or a damaged one.
+        DataError: the set holds no landmarks from crops of the side that the run was trained with.
     """
-    recipe = load_meta(run)["recipe"]
+    meta = load_meta(run)
+    recipe = meta["recipe"]
+    prepared = prepared.with_landmarks(meta["data"].get("landmark_size"))
     if recipe["method"] == "network":
         return network_scores(load_network(run, NetworkConfig(**recipe["network"])), prepared)
     return load_linear(run).scores(linear_features(prepared, recipe["features"]))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mien.datasets.prepared import OK, SAMPLES_FILE, PreparedSet
+from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.errors import DataError, LabelError
 from mien.evaluation.scoring import run_scores
 from mien.files import replacing
@@ -34,16 +35,15 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
         out: the .zip file.
 
     Returns:
-        of how many photos no face was found; they go in as neutral, for every line counts.
+        how many photos are unusable, most of them for want of a face; they go in as neutral, for every line counts.
 
     Raises:
         DataError: an order without photos, or a photo that is not in the set.
         CheckpointError: no trained run.
     """
     names = read_order(order)
-    every = pl.read_parquet(prepared.path / SAMPLES_FILE, columns=["path", "status"])
-    has_face = {_key(path): status == OK for path, status in every.iter_rows()}
-    missing = [name for name in names if _key(name) not in has_face]
+    known = {_key(path) for path in pl.read_parquet(prepared.path / SAMPLES_FILE, columns=["path"])["path"]}
+    missing = [name for name in names if _key(name) not in known]
     if missing:
         raise DataError(
             f"{order}: {len(missing)} of its photos are not in {prepared.path} (the first: {missing[0]}); prepare "
@@ -53,13 +53,13 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
     chosen = np.array([_key(path) in wanted for path in prepared.table["path"]], dtype=bool)
     texts: dict[str, str] = {}
     if chosen.any():
-        part = PreparedSet(prepared.path, prepared.info, prepared.table.filter(chosen), prepared.displacement[chosen])
+        part = replace(prepared, table=prepared.table.filter(chosen), displacement=prepared.displacement[chosen])
         predicted = indices_to_texts(run_scores(run, part).argmax(axis=1))
         texts = {_key(path): text for path, text in zip(part.table["path"], predicted, strict=True)}
     lines = [texts.get(_key(name), str(NEUTRAL)) for name in names]
     _write_zip(out, "\n".join(lines) + "\n")
     check_submission(out, len(names))
-    return sum(not has_face[_key(name)] for name in names)
+    return sum(_key(name) not in texts for name in names)
 
 
 def check_submission(path: Path, photos: int) -> NDArray[np.int64]:

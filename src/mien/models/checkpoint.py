@@ -57,8 +57,13 @@ def load_meta(run: Path) -> dict[str, Any]:
         meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
-    if meta.get("format") != FORMAT:
-        raise CheckpointError(f"{path}: format {meta.get('format')} is not known; update mien, or train again")
+    if not isinstance(meta, dict):
+        raise CheckpointError(f"{path}: damaged (no JSON object); train the run again")
+    missing = [key for key in ("format", "method", "recipe", "data", "references") if key not in meta]
+    if missing:
+        raise CheckpointError(f"{path}: damaged ({', '.join(missing)} missing); train the run again")
+    if meta["format"] != FORMAT:
+        raise CheckpointError(f"{path}: format {meta['format']} is not known; update mien, or train again")
     return meta
 
 

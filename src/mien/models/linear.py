@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import require
-from mien.labels import CLASS_COUNT
+from mien.errors import DataError, require
+from mien.labels import CLASS_COUNT, CLASSES
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +40,9 @@ def fit_svm(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearM
     Args:
         features: (n, 136): landmarks or displacement; brought to equal spread for fitting.
         labels: (n,) class indices.
+
+    Raises:
+        DataError: all photos show one class.
     """
     svm = require("sklearn.svm", "train")
     return _fit(svm.LinearSVC(C=0.01, dual=False), features, labels)
@@ -65,6 +68,8 @@ LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], Linear
 
 
 def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:  # type: ignore[no-untyped-def]
+    if len(np.unique(labels)) < 2:
+        raise DataError(f"all photos to train on show one class, {CLASSES[labels[0]]}; a model needs two or more")
     wide = features.astype(np.float64)
     mean, spread = wide.mean(axis=0), np.maximum(wide.std(axis=0), 1e-6)
     classifier.fit((wide - mean) / spread, labels)

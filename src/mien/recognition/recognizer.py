@@ -121,12 +121,17 @@ class Recognizer:
         """Load a trained run, or the weights that come with mien.
 
         Raises:
-            CheckpointError: no such run, an unfinished, damaged or linear one.
+            CheckpointError: no such run, an unfinished, damaged or linear one, or one of other landmarks.
         """
         path = Path(run) if run is not None else _WEIGHTS
         meta = load_meta(path)
         if meta["method"] != "network":
             raise CheckpointError(f"{path}: a linear model ({meta['method']}); name the run of a network")
+        if size := meta["data"].get("landmark_size"):
+            raise CheckpointError(
+                f"{path}: trained with landmarks from crops of {size} pixels; name a run of those from crops of its "
+                "pictures' own size"
+            )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:

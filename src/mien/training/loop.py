@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Population, ReferenceKind
-from mien.errors import MienError
+from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import displacement_against
 from mien.evaluation.scoring import network_outputs
@@ -29,15 +29,11 @@ from mien.models.network import AnyNetwork, build_network, join_scores
 from mien.training.batches import Batch, Batches, step_seed
 from mien.training.optimisation import RunningMean, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig
-from mien.training.resume import RESUME_FILE, load_progress, log_line, save_progress
+from mien.training.resume import load_progress, log_line, save_progress
 
 LOOK_EVERY = 50
 """On a GPU, steps between looks at the loss; each look waits for all that the GPU has to do."""
 _FAR = 100.0
-
-
-class DivergedError(MienError):
-    """The loss became infinite or no number."""
 
 
 @dataclass
@@ -66,6 +62,8 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
     report: Callable[[Progress], None],
 ) -> dict[str, float]:
     """Train, keep the weights of the best validation loss in `run`, and go on where a killed run stopped.
+
+    What a killed run goes on with stays in `run`; `mien.training.train` removes it when the run is whole.
 
     Args:
         fabric: where to train.
@@ -122,6 +120,9 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
                 if fabric.is_global_zero:
                     with fabric.autocast():
                         seen = validate(judged, validation, sharp)
+                    if not np.isfinite(seen["loss"]):
+                        lower = f"lower training.learning_rate (now {config.learning_rate})"
+                        raise DivergedError(f"{run}: the validation loss is {seen['loss']} at step {done}; {lower}")
                     line = {"step": done, "training_loss": float(average), "rate": rate, **seen}
                     if best is None or seen["loss"] < best["loss"]:
                         best = {"step": done, **seen}
@@ -133,8 +134,6 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
                 report(Progress(done, config.iterations, loss.item(), line))
     best = fabric.broadcast(best)
     assert best is not None
-    if fabric.is_global_zero:
-        (run / RESUME_FILE).unlink(missing_ok=True)
     return best
 
 

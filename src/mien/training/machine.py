@@ -43,7 +43,9 @@ def start_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
 
 def has_bfloat16() -> bool:
     """Whether a GPU, or this processor, computes in bfloat16; else torch would do so, but a hundred times slower."""
-    return torch.cuda.is_available() or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def describe_machine(fabric: lightning_fabric.Fabric) -> dict[str, str | int]:

@@ -18,6 +18,7 @@ from mien.errors import DataError
 from mien.evaluation.metrics import interval_of_mean
 from mien.files import claim_folder, write_json
 from mien.training.loop import Progress
+from mien.training.machine import start_fabric
 from mien.training.recipe import Recipe
 from mien.training.train import train
 
@@ -109,7 +110,10 @@ def train_trials(
     """
     recipes = {trial.folder: trial.recipe.as_dict() for trial in trials}
     parameters = {"trials": recipes, "data": trials[0].prepared.fingerprint}
-    claim_folder(out, PROTOCOL_FILE, parameters, "choose another folder, or remove this one")
+    fabric = start_fabric(trials[0].recipe.training)
+    if fabric.is_global_zero:
+        claim_folder(out, PROTOCOL_FILE, parameters, "choose another folder, or remove this one")
+    fabric.barrier()
     bests = {}
     for trial in trials:
 
@@ -131,7 +135,8 @@ def train_trials(
             for figure in figures
         },
     }
-    write_json(out / SUMMARY_FILE, summary)
+    if fabric.is_global_zero:
+        write_json(out / SUMMARY_FILE, summary)
     return summary
 
 

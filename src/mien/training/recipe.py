@@ -215,6 +215,7 @@ def _check_ranges(recipe: Recipe) -> None:
             for key, value in asdict(config).items()
             if not isinstance(value, str)
         },
+        f"augmentation.scale = {recipe.augmentation.scale}: must be under 0.5": recipe.augmentation.scale >= 0.5,
         f"augmentation.erase = {recipe.augmentation.erase}: must be 1 or less": recipe.augmentation.erase > 1,
     }
     for complaint, broken in rules.items():

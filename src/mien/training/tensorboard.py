@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from mien.errors import require
 from mien.training.loop import Progress
 
 
-def write_tensorboard(folder: Path) -> Callable[[Progress], None]:
+def write_tensorboard(folder: Path) -> Callable[..., None]:
     """A function to call after each step; it writes every new validation to event files in `folder`.
+
+    The folder is made with the first validation, so that a refused training leaves none. The function takes the name
+    of a run as well, where there are several: each gets a folder within.
 
     Raises:
         MissingExtraError: the package tensorboard is not installed.
@@ -18,11 +22,12 @@ def write_tensorboard(folder: Path) -> Callable[[Progress], None]:
     require("tensorboard", "tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
-    writer = SummaryWriter(folder)
+    writer_of = cache(SummaryWriter)
 
-    def write(progress: Progress) -> None:
+    def write(progress: Progress, run: str = "") -> None:
         if progress.line is None or progress.line["step"] != progress.step:
             return
+        writer = writer_of(folder / run)
         for name, value in progress.line.items():
             if name != "step":
                 writer.add_scalar(name, value, progress.step)

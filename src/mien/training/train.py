@@ -8,13 +8,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import lightning_fabric
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.displacement import Population
-from mien.errors import DataError, LabelError, OutputError
+from mien.errors import DataError, LabelError, OutputError, require
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import compare_references
 from mien.evaluation.scoring import Judge, linear_features, look_once
@@ -34,6 +35,7 @@ from mien.models.network import join_scores
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe
+from mien.training.resume import RESUME_FILE
 
 _PLAN_FILE = "plan.json"
 
@@ -73,12 +75,14 @@ def train(
     training, validation = prepared.select("train"), prepared.select("validation")
     for part in (training, validation):
         _refuse_other_labels(part)
+    if recipe.method == "network":
+        require("onnxscript", "train")  # wanted at the very end
     fabric = start_fabric(recipe.training)
     if fabric.is_global_zero:
         _claim(run, recipe, prepared, resume)
     fabric.barrier()
     if (run / META_FILE).is_file():
-        return load_meta(run)
+        return _whole(fabric, run)
 
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
     best = None
@@ -100,6 +104,7 @@ def train(
             "data": {
                 "name": prepared.path.name,
                 "fingerprint": prepared.fingerprint,
+                "landmark_size": prepared.landmark_size,
                 "training": _count(training),
                 "validation": _count(validation),
             },
@@ -111,6 +116,13 @@ def train(
         }
         save_meta(run, meta)
     fabric.barrier()
+    return _whole(fabric, run)
+
+
+def _whole(fabric: lightning_fabric.Fabric, run: Path) -> dict[str, Any]:
+    """The meta.json of a whole run, which needs nothing to go on with any more."""
+    if fabric.is_global_zero:
+        (run / RESUME_FILE).unlink(missing_ok=True)
     return load_meta(run)
 
 
