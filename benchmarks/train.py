@@ -26,7 +26,8 @@ import polars as pl
 import torch
 from torch import nn
 
-from mien.datasets.prepared import SCHEMA, PreparedSet, crops_file
+from mien.datasets.crops import crops_file
+from mien.datasets.prepared import SCHEMA, PreparedSet
 from mien.files import write_json
 from mien.labels import CLASS_COUNT, indices_to_texts
 from mien.models.activation import PReLU

@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mien.datasets.prepared import SCHEMA, PreparedSet, crops_file
+from mien.datasets.crops import crops_file
+from mien.datasets.prepared import SCHEMA, PreparedSet
 from mien.files import write_json
 from mien.labels import CLASS_COUNT, indices_to_texts
 from mien.synth.assets import HeadAssets, load_head_assets

@@ -1,6 +1,7 @@
 """The command line as people meet it: in a process of its own."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,8 @@ from mien.datasets import PreparedSet
 
 def _mien(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mien", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}  # as in most places of the world
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=120, env=strict)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,55 @@ def test_predict_answers_in_json_for_every_photo_bad_ones_too(astronaut: Path, t
     assert 0 < good["probability"] <= 1
     assert "not an image" in bad["error"]
     assert answer.stderr.count("\n") == 1
+
+
+def test_photos_of_one_person_are_compared_with_one_another_though_one_is_bad(
+    astronaut: Path, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.jpg").touch()
+    two = tmp_path / "two.png"
+    Image.fromarray(np.hstack([data.astronaut()[:400]] * 2)).save(two)
+    words = ("--run", trained, "--same-person", "--largest-face", "--json")
+    answer = _mien("predict", astronaut, tmp_path / "empty.jpg", two, *words)
+    assert answer.returncode == 2
+    first, bad, second = json.loads(answer.stdout)
+    assert first["reference"] == second["reference"] == {"kind": "estimated", "photos": 2}
+    assert "0 bytes" in bad["error"]
+
+
+def test_the_largest_face_is_taken_of_a_reference_too(astronaut: Path, trained: Path, tmp_path: Path) -> None:
+    two = tmp_path / "two.png"
+    Image.fromarray(np.hstack([data.astronaut()[:400]] * 2)).save(two)
+    answer = _mien("predict", astronaut, "--run", trained, "--largest-face", "--neutral", two, "--json")
+    assert json.loads(answer.stdout)[0]["reference"] == {"kind": "neutral", "photos": 1}
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--neutral", "a.jpg", "--same-person"), "are two kinds of reference; choose one"),
+        (("--picture", "out.gif"), "out.gif: name a file that ends in .png, .jpg, .jpeg"),
+    ],
+)
+def test_words_that_contradict_are_refused(astronaut: Path, words: tuple[str, ...], complaint: str) -> None:
+    answer = _mien("predict", astronaut, *words)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert complaint in answer.stderr
+
+
+def test_names_of_photos_are_shown_as_they_are(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    odd = ["[red]a.png", "b:smile:.png", "c\n.png", os.fsdecode(b"d\xff.png")]
+    for name in odd:
+        Image.fromarray(data.astronaut()).save(tmp_path / name)
+    answer = _mien("predict", *odd, "--run", trained)
+    assert answer.returncode == 0, answer.stderr
+    named = [line.split()[0] for line in answer.stdout.splitlines()[1:5]]
+    assert named == ["[red]a.png", "b:smile:.png", "c\\n.png", "d\\udcff.png"]
+    answer = _mien("predict", *odd, "--run", trained, "--json")
+    assert [entry["photo"] for entry in json.loads(answer.stdout)] == odd
 
 
 def test_predict_draws_a_picture_and_compares_with_a_neutral_photo(

@@ -1,4 +1,5 @@
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,29 @@ def test_icv_mefed_is_recognised_and_unlabelled_photos_are_kept(icv: Path) -> No
         ("Sample_003_002.JPG", "003", None),
         ("Sample_011_251.jpg", "011", "N_N"),
     ]
+
+
+def test_icv_mefed_without_labels_is_known_by_the_names_of_its_photos(icv: Path) -> None:
+    (icv / "training.txt").unlink()
+    assert _rows(read_source(icv)) == [
+        ("Sample_003_001.JPG", "003", None), ("Sample_003_002.JPG", "003", None), ("Sample_011_251.jpg", "011", None),
+    ]  # fmt: skip
+    _photo(icv / "holiday.jpg")
+    assert read_source(icv).layout == "folders"
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "training.txt"])
+def test_a_label_file_may_begin_with_empty_lines(icv: Path, name: str) -> None:
+    lines = (icv / "training.txt").read_bytes()
+    (icv / "training.txt").unlink()
+    (icv / name).write_bytes(b"\xef\xbb\xbf\r\n \r\n" + lines)
+    assert _rows(read_source(icv))[0] == ("Sample_003_001.JPG", "003", "1_1")
+
+
+def test_a_label_file_that_says_something_else_is_refused_not_passed_over(icv: Path) -> None:
+    (icv / "labels.txt").write_text("photo label\n", encoding="utf-16")
+    with pytest.raises(DataError, match=r"labels.txt: not readable as a label file"):
+        read_source(icv)
 
 
 def test_written_labels_are_read_back(tmp_path: Path) -> None:
@@ -207,6 +231,15 @@ def test_no_subject_is_on_two_sides_and_every_side_has_one(subjects: int) -> Non
     assert table.equals(split_by_subject(_table(subjects), 0.1, 0.1, seed=0))
 
 
+def test_a_subject_of_whom_the_table_knows_the_part_is_whole_in_it() -> None:
+    rows = [(name, "1_1", part) for name in "abcdef" for part in ("train" if name == "a" else None, None)]
+    table = pl.DataFrame(rows, schema={"subject": pl.String, "label": pl.String, "split": pl.String}, orient="row")
+    for seed in range(5):
+        split = split_by_subject(table, 0.3, 0.3, seed)
+        assert set(split.filter(subject="a")["split"]) == {"train"}
+        assert (split.group_by("subject").agg(pl.col("split").n_unique())["split"] == 1).all()
+
+
 def test_a_leaking_subject_is_named() -> None:
     table = pl.DataFrame({"path": ["a", "b"], "subject": ["ann", "ann"], "split": ["train", "test"]})
     with pytest.raises(DataError, match="subject ann is in test and train"):
@@ -277,6 +310,45 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(faces: Path, tmp
     with pytest.raises(OutputError, match="exists with other content"):
         _prepare(faces, tmp_path / "other")
     assert _bytes(tmp_path / "other") == {"letter.txt": b"dear"}
+
+
+def test_a_photo_is_the_same_however_its_path_is_written_and_empty_lines_count_not(tmp_path: Path) -> None:
+    _photo(tmp_path / "a.jpg")
+    (tmp_path / "photos.csv").write_text("path,subject,label\na.jpg,ann,1_1\n./a.jpg,ann,2_2\n,,\n")
+    manifest = read_source(tmp_path / "photos.csv")
+    assert manifest.table["path"].to_list() == ["a.jpg", "a.jpg"]
+    assert manifest.table["status"].to_list() == ["double", "double"]
+
+
+@pytest.mark.parametrize("harm", ["no samples", "no crops", "short crops", "list", "no object", "no column"])
+def test_a_set_that_was_harmed_is_refused_by_whoever_opens_it(faces: Path, tmp_path: Path, harm: str) -> None:
+    out = tmp_path / "set"
+    _prepare(faces, out)
+    samples = pl.read_parquet(out / "samples.parquet")
+    if harm == "no samples":
+        (out / "samples.parquet").unlink()
+    elif harm == "no crops":
+        (out / "crops-224.npy").unlink()
+    elif harm == "short crops":
+        np.save(out / "crops-224.npy", np.zeros((3, 224, 224, 3), dtype=np.uint8))
+    elif harm == "list":
+        (out / "set.json").write_text("[]")
+    elif harm == "no object":
+        (out / "set.json").write_text("{}")
+    elif harm == "no column":
+        samples.drop("status").write_parquet(out / "samples.parquet")
+    with pytest.raises((DataError, OutputError), match=r"damaged|holds uint8 of shape"):
+        _prepare(faces, out)
+    with pytest.raises(DataError, match=r"damaged|holds uint8 of shape"):
+        _ = PreparedSet.open(out).crops
+
+
+def test_a_set_that_another_program_wrote_is_as_good(prepared: PreparedSet, tmp_path: Path) -> None:
+    shutil.copytree(prepared.path, tmp_path / "set")
+    table = pl.read_parquet(prepared.path / "samples.parquet")
+    lists = pl.col("landmarks_crop").cast(pl.List(pl.Float64))
+    table.with_columns(lists, pl.col("face_count").cast(pl.Int64)).write_parquet(tmp_path / "set" / "samples.parquet")
+    np.testing.assert_array_equal(PreparedSet.open(tmp_path / "set").displacement, prepared.displacement)
 
 
 @pytest.mark.parametrize("lost", ["shard", "crops", "summary"])

@@ -77,10 +77,10 @@ def displacement_by_subject(landmarks_crop: ArrayLike, subjects: Sequence[str]) 
         shape (n, 136), float32; the rows of each subject sum to zero.
     """
     stack = np.asarray(landmarks_crop, dtype=np.float32)
-    names = np.asarray(subjects)
+    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    order = np.argsort(subject, kind="stable")
     result = np.empty((len(stack), DISPLACEMENT_SIZE), dtype=np.float32)
-    for name in np.unique(names):
-        rows = names == name
+    for rows in np.split(order, np.flatnonzero(np.diff(subject[order])) + 1):
         result[rows] = displacement(stack[rows], Reference.from_mean(stack[rows]))
     return result
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mien.errors import OutputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_LONG_NAME = 200
+"""Bytes; a file name can have 255, and the temporary file's is longer than the file's own."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; what was written there replaces `path` at once at the end.
 
-    On an error the temporary file is removed and `path` stays as it was.
+    On an error the temporary file is removed and `path` stays as it was. A link is followed.
 
     Raises:
-        OutputError: the disk is full, or the place may not be written.
+        OutputError: the disk is full, the place may not be written, or holds a folder or device.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    path = Path(os.path.realpath(path))
+    if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
+        raise OutputError(f"{path}: no file but a folder or device; name a file")
+    name = path.name if len(os.fsencode(path.name)) <= _LONG_NAME else "file"
+    temporary = path.with_name(f".{name}.{os.getpid()}.part")
     try:
         with saying_where(path):
             yield temporary
@@ -50,8 +62,10 @@ def saying_where(path: Path) -> Iterator[None]:
             remedy = "its folder does not exist; make it first, or choose another place"
         elif error.errno in (errno.ENOTDIR, errno.EEXIST):
             remedy = "a file is in the way; choose another place"
+        elif error.errno == errno.ENAMETOOLONG:
+            remedy = "its name is too long; choose a shorter one"
         else:
-            raise
+            remedy = f"it cannot be written ({error.strerror or error}); choose another place"
         raise OutputError(f"{path}: {remedy}") from error
 
 
@@ -64,6 +78,14 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write JSON that people can read, whole or not at all."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_parquet(path: Path, table: pl.DataFrame) -> None:
+    """Write a table, whole or not at all. Not by polars itself, whose errors of a full disk are of another kind."""
+    content = io.BytesIO()
+    table.write_parquet(content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: str) -> bool:
@@ -82,29 +104,60 @@ def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: 
         OutputError: the folder holds other content, or the same kind of work with other parameters.
     """
     path = folder / marker
-    for place in {folder, path.parent}:
-        _remove_leftovers(place)
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            before = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+            now = json.loads(json.dumps(parameters))
+            differing = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise OutputError(f"{path}: damaged; remove {folder} and run the command again") from error
-        before, now = found.get("parameters", {}), json.loads(json.dumps(parameters))
-        if before == now:
-            return True
-        differing = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-        raise OutputError(f"{folder}: made with other {', '.join(differing)}; {remedy}")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: exists with other content; choose a new or an empty folder")
+        if differing:
+            raise OutputError(f"{folder}: made with other {', '.join(differing)}; {remedy}")
+        for place in {folder, path.parent}:
+            _remove_leftovers(place, ".*.part")
+        return True
+    _remove_leftovers(path.parent, f".{path.name}.*.part")
     with saying_where(folder):
+        if folder.exists() and any(place != path.parent or any(place.iterdir()) for place in folder.iterdir()):
+            raise OutputError(f"{folder}: exists with other content; choose a new or an empty folder")
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"parameters": parameters})
     return False
 
 
-def _remove_leftovers(folder: Path) -> None:
+@contextmanager
+def working_in(folder: Path, marker: str) -> Iterator[None]:
+    """Keep a claimed folder for this process; it is free again when the process ends, however it ends.
+
+    Args:
+        folder, marker: as for `claim_folder`, which comes first.
+
+    Raises:
+        OutputError: another process works there.
+    """
+    with ExitStack() as stack:
+        with saying_where(folder):
+            file = stack.enter_context((folder / marker).open("rb"))
+            if not _lock(file):
+                raise OutputError(f"{folder}: another mien works here; wait for it, or choose another folder")
+        yield
+
+
+def _lock(file: BinaryIO) -> bool:
+    if sys.platform == "win32":
+        return True  # there, two processes do the same work, and the later one's stays
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _remove_leftovers(folder: Path, pattern: str) -> None:
     """Remove what `replacing` had begun in processes that were killed."""
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(pattern):
         process = part.suffixes[-2][1:] if len(part.suffixes) > 1 else ""
         if process.isdecimal() and not _runs(int(process)):
             with suppress(OSError):
@@ -116,7 +169,7 @@ def _runs(process: int) -> bool:
         return True  # asking would end it
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         pass  # somebody else's

@@ -18,7 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mien.errors import DataError, UnreadableError
 
@@ -32,6 +32,22 @@ MAX_PIXELS = 120_000_000
 """Width times height; 120 megapixels decode to 360 MB."""
 
 _ORIENTATION = 0x0112
+_TURNS = dict(
+    zip(
+        range(2, 9),
+        (
+            Image.Transpose.FLIP_LEFT_RIGHT,
+            Image.Transpose.ROTATE_180,
+            Image.Transpose.FLIP_TOP_BOTTOM,
+            Image.Transpose.TRANSPOSE,
+            Image.Transpose.ROTATE_270,
+            Image.Transpose.TRANSVERSE,
+            Image.Transpose.ROTATE_90,
+        ),
+        strict=True,
+    )
+)
+"""EXIF orientation -> what makes the photo upright."""
 _SIDES_SWAPPED = (5, 6, 7, 8)
 _FROM_RIGHT = (2, 3, 6, 7)
 _FROM_BELOW = (3, 4, 7, 8)
@@ -72,7 +88,8 @@ class PhotoFile:
         _refuse_what_is_no_file(self.path)
         with _saying_why(self.path), Image.open(self.path) as opened:
             _refuse_size(self.path, opened.size)
-            self._orientation = opened.getexif().get(_ORIENTATION, 1)
+            # Pillow turns TIFF files itself
+            self._orientation = 1 if opened.format == "TIFF" else opened.getexif().get(_ORIENTATION, 1)
             width, height = opened.size
         self.size = (height, width) if self._orientation in _SIDES_SWAPPED else (width, height)
         """Width and height, upright, in pixels."""
@@ -93,7 +110,8 @@ class PhotoFile:
             opened.draft(None, (max(1, whole[0] // reduction), max(1, whole[1] // reduction)))
             if opened.size == whole:
                 reduction = 1
-            rgb = np.ascontiguousarray(_to_rgb(ImageOps.exif_transpose(opened)))
+            turn = _TURNS.get(self._orientation)
+            rgb = np.ascontiguousarray(_to_rgb(opened if turn is None else opened.transpose(turn)))
         height, width = rgb.shape[:2]
         from_right, from_below = self._orientation in _FROM_RIGHT, self._orientation in _FROM_BELOW
         origin = (
@@ -136,13 +154,15 @@ def read_rgb(path: str | os.PathLike[str]) -> RGBImage:
 
 
 def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
-    """All photos below `folder`, sorted by their path, hidden ones left out. Links to folders are not followed.
+    """All photos below `folder`, sorted by their path.
+
+    Hidden ones are left out, and prepared sets, whose pictures show photos. Links to folders are not followed.
 
     Raises:
-        DataError: no such folder, or no photo in it.
+        DataError: no such folder, no photo in it, or a folder in it that may not be read.
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path's, it never raises
         raise DataError(f"{folder}: no such folder; name the folder that holds the photos")
     photos = sorted(_walk_photos(folder))
     if not photos:
@@ -161,8 +181,15 @@ def resize(image: RGBImage, factor: float) -> RGBImage:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
 
 
+def _refuse_folder(error: OSError) -> None:
+    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); change its permissions, or move it away")
+
+
 def _walk_photos(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_refuse_folder):
+        if {"set.json", "samples.parquet"} <= {*names} or Path(root, "shards", "plan.json").is_file():
+            folders.clear()  # a prepared set, whole or begun
+            continue
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in PHOTO_SUFFIXES:

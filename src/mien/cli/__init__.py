@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mien.cli import challenge, demo, displacement, evaluate, inspect, predict, prepare, reproduce, synth, train
+from mien.cli.console import shown
 from mien.errors import MienError
 
 app = typer.Typer(
@@ -41,9 +42,9 @@ def main() -> None:
     except MienError as error:
         if _state["debug"]:
             raise
-        print(f"mien: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"mien: {shown(' '.join(str(error).split()))}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
-            print("mien: stopped; the same command goes on where it was", file=sys.stderr)
+            print("mien: stopped; long work goes on where it was with the same command", file=sys.stderr)
         raise

@@ -22,8 +22,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-stderr = Console(stderr=True, highlight=False)
-stdout = Console(highlight=False, width=None if sys.stdout.isatty() else 160, soft_wrap=False)
+# Names of files are no markup.
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+stdout = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
 class _Rate(ProgressColumn):
@@ -46,7 +47,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
         TextColumn(unit),
         _Rate(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     bars = Progress(*columns, console=stderr)
 
@@ -76,13 +77,19 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for i, head in enumerate(heads):
         table.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(Text(shown(cell)) for cell in row))
     stdout.print(table)
 
 
+def shown(text: str) -> str:
+    """A text for people, in one line: control characters, and bytes that are no UTF-8, as escapes."""
+    text = text.encode(errors="backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def print_json(content: Any) -> None:
-    """JSON on stdout, and nothing else there."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """JSON on stdout, and nothing else there; bytes of file names that are no UTF-8 stand there as escapes."""
+    print(json.dumps(content, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode())
 
 
 def processor_count() -> int:

@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_json, print_table, stderr, stdout
+from mien.cli.console import print_json, print_table, shown, stderr, stdout
 
 if TYPE_CHECKING:
-    from mien.displacement import Reference
+    from collections.abc import Iterable
+
+    from mien.errors import PhotoError
+    from mien.faces import Face
     from mien.recognition import Recognition, Recognizer
+
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+"""Of pictures, by the end of their name."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,18 +51,33 @@ def predict(
 
     if picture is not None and len(photos) != 1:
         raise MienError("--picture draws one photo; name one photo")
+    if picture is not None and picture.suffix.lower() not in _FORMATS:
+        raise MienError(f"--picture {picture}: name a file that ends in {', '.join(_FORMATS)}")
+    if neutral and same_person:
+        raise MienError("--neutral and --same-person are two kinds of reference; choose one")
     recognizer = Recognizer.load(run)
-    reference = _reference(recognizer, photos, neutral, same_person)
+    reference = recognizer.reference_at_rest(neutral, largest=largest_face) if neutral else None
+
+    def find(photo: Path) -> Face | PhotoError:
+        try:
+            return recognizer.find_face(photo, largest=largest_face)
+        except PhotoError as error:
+            return error
+
+    found: Iterable[Face | PhotoError] = map(find, photos)
+    if same_person:
+        found = list(found)
+        if usable := [face for face in found if not isinstance(face, PhotoError)]:
+            reference = recognizer.reference_from_many(usable)
     entries: list[dict[str, Any]] = []
     failed = False
-    for photo in photos:
-        try:
-            recognition = recognizer.recognize(photo, reference, largest=largest_face)
-        except PhotoError as error:
+    for photo, face in zip(photos, found, strict=True):
+        if isinstance(face, PhotoError):
             failed = True
-            stderr.print(f"mien: {' '.join(str(error).split())}", markup=False, soft_wrap=True)
-            entries.append({"photo": str(photo), "error": str(error)})
+            stderr.print(shown(f"mien: {' '.join(str(face).split())}"), soft_wrap=True)
+            entries.append({"photo": str(photo), "error": str(face)})
             continue
+        recognition = recognizer.recognize_faces([face], reference)[0]
         entries.append({"photo": str(photo), **recognition.as_dict()})
         if picture is not None:
             _draw(photo, recognition, picture)
@@ -68,14 +89,6 @@ def predict(
         raise typer.Exit(2)
 
 
-def _reference(
-    recognizer: Recognizer, photos: list[Path], neutral: list[Path] | None, same_person: bool
-) -> Reference | None:
-    if neutral:
-        return recognizer.reference_at_rest(neutral)
-    return recognizer.reference_from_many(photos) if same_person else None
-
-
 def _draw(photo: Path, recognition: Recognition, picture: Path) -> None:
     from PIL import Image
 
@@ -85,7 +98,7 @@ def _draw(photo: Path, recognition: Recognition, picture: Path) -> None:
 
     with replacing(picture) as temporary:
         drawn = Image.fromarray(draw_recognition(read_rgb(photo), recognition))
-        drawn.save(temporary, format="JPEG" if picture.suffix.lower() in (".jpg", ".jpeg") else "PNG")
+        drawn.save(temporary, format=_FORMATS[picture.suffix.lower()])
 
 
 def _show(entries: list[dict[str, Any]], recognizer: Recognizer) -> None:

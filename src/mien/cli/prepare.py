@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import print_json, processor_count, progress_bar, stderr, stdout
+from mien.cli.console import print_json, processor_count, progress_bar, shown, stderr, stdout
 
 if TYPE_CHECKING:
     from mien.datasets.preparation import Summary
@@ -111,19 +111,19 @@ def prepare(
 
 def _print(summary: Summary, out: Path) -> None:
     for path, reason in summary.problems[:SHOWN]:
-        stderr.print(f"not usable: {path!r}: {reason}", markup=False, soft_wrap=True)
+        stderr.print(shown(f"not usable: {path}: {reason}"), soft_wrap=True)
     if len(summary.problems) > SHOWN:
         more = len(summary.problems) - SHOWN
         stderr.print(f"... and {more} more, see the column 'reason' in samples.parquet", soft_wrap=True)
     for leak in summary.leaks[:SHOWN]:
-        stderr.print(f"leak: {leak.text}", markup=False, soft_wrap=True)
+        stderr.print(f"leak: {leak.text}", soft_wrap=True)
     if len(summary.leaks) > SHOWN:
         stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect", soft_wrap=True)
     for note in summary.notes:
         stdout.print(note, soft_wrap=True)
     counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
     again = " (was up to date)" if summary.up_to_date else ""
-    stdout.print(f"{summary.photos} photos in {out}: {counts}{again}", markup=False, soft_wrap=True)
+    stdout.print(f"{summary.photos} photos in {out}: {counts}{again}", soft_wrap=True)
 
 
 def _print_as_json(summary: Summary) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, Reference, displacement
-from mien.errors import DataError, OutputError
-from mien.files import replacing
+from mien.errors import DataError
+from mien.files import replacing, write_parquet
 from mien.labels import NEUTRAL, CompoundEmotion
 
 ReferencePhotos = Literal["all", "split", "neutral"]
@@ -62,12 +62,10 @@ def write_displacement(table: pl.DataFrame, path: Path) -> None:
     """
     if path.suffix not in (".npz", ".parquet"):
         raise DataError(f"{path}: name a file that ends in .npz or .parquet")
-    if path.is_dir():
-        raise OutputError(f"{path}: a folder is in the way; name a file")
+    if path.suffix == ".parquet":
+        write_parquet(path, table)
+        return
     with replacing(path) as temporary:
-        if path.suffix == ".parquet":
-            table.write_parquet(temporary)
-            return
         labels = table["label"].to_list()
         nothing = [float("nan")] * DISPLACEMENT_SIZE
         moved = [nothing if row is None else row for row in table["displacement"].to_list()]

@@ -28,15 +28,25 @@ def photo_name(subject: int, index: int) -> str:
 
 
 def is_icv_mefed(folder: Path) -> bool:
-    """Whether a folder holds photos named as in iCV-MEFED, and a label file."""
-    return bool(find_label_files(folder)) and any(map(_is_photo, folder.rglob("Sample_*")))
+    """Whether all photos of a folder are named as in iCV-MEFED, or some, with a label file.
+
+    Raises:
+        DataError: no photos, or something that cannot be read.
+    """
+    named = [_PHOTO.fullmatch(path.name) is not None for path in list_photos(folder)]
+    return all(named) or (any(named) and bool(find_label_files(folder)))
 
 
 def find_label_files(folder: Path) -> list[Path]:
-    """The label files of a folder: `labels.txt`, else all text files that begin with a label line."""
+    """The label files of a folder: `labels.txt`, else all text files that begin with a label line.
+
+    Raises:
+        DataError: a text file that cannot be read.
+    """
     own = folder / LABEL_FILE
-    candidates = [own] if own.is_file() else sorted(folder.glob("*.txt"))
-    return [path for path in candidates if path.is_file() and _starts_with_label(path)]
+    if own.is_file():
+        return [own]
+    return [path for path in sorted(folder.glob("*.txt")) if path.is_file() and _starts_with_label(path)]
 
 
 def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
@@ -113,11 +123,12 @@ def write_labels(path: Path, labels: dict[str, str]) -> None:
     path.write_text("".join(f"{name}\t{label}\n" for name, label in labels.items()), encoding="utf-8")
 
 
-def _is_photo(path: Path) -> bool:
-    return _PHOTO.fullmatch(path.name) is not None
-
-
 def _starts_with_label(path: Path) -> bool:
-    with path.open("rb") as file:
-        words = file.readline(200).decode("utf-8", errors="replace").split()
-    return len(words) == 2 and _PHOTO.fullmatch(words[0].lstrip("\ufeff")) is not None
+    try:
+        with path.open("rb") as file:
+            start = file.read(1000).decode("utf-8-sig", errors="replace")
+    except OSError as error:
+        reason = error.strerror
+        raise DataError(f"{path}: cannot be read ({reason}); change its permissions, or move it away") from error
+    words = next((line.split() for line in start.splitlines() if line.strip()), [])
+    return len(words) == 2 and _PHOTO.fullmatch(words[0]) is not None

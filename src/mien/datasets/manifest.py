@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
@@ -140,10 +140,13 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
     entries = []
     for number, row in enumerate(table.iter_rows(named=True), start=2):
         photo, subject, label, split = (_text_or_none(row.get(name)) for name in names)
+        if all(_text_or_none(value) is None for value in row.values()):
+            continue  # an empty line
         if photo is None or subject is None:
             raise DataError(f"{path}, line {number}: '{columns.path}' and '{columns.subject}' must not be empty")
         if split is not None and split not in SPLITS:
             raise DataError(f"{path}, line {number}: split '{split}' is none of {', '.join(SPLITS)}")
+        photo = PurePosixPath(photo).as_posix()  # ./a.jpg is a.jpg
         entries.append(Entry(photo, subject, parse_label(label, f"{path}, line {number}"), split))
     root = root or path.parent
     return Manifest.from_entries(root, (_missing_or_same(root, entry) for entry in entries), "table")

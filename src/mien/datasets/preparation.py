@@ -8,8 +8,6 @@ call does the missing shards and ends with the same bytes.
 from __future__ import annotations
 
 import hashlib
-import math
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -21,6 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mien.datasets.crops import crops_file, lay_out_crops, open_crops, write_crops
 from mien.datasets.leaks import Leak, find_leaks, hash_face
 from mien.datasets.manifest import UNREADABLE, Manifest
 from mien.datasets.prepared import (
@@ -30,14 +29,14 @@ from mien.datasets.prepared import (
     SCHEMA,
     SET_FILE,
     WORK_FOLDER,
-    crops_file,
     landmarks_column,
+    read_samples,
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import FaceError, UnreadableError
 from mien.faces import FaceExtractor
 from mien.faces.alignment import CROP_SIZE
-from mien.files import claim_folder, replacing, saying_where, write_json
+from mien.files import claim_folder, saying_where, working_in, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.workers import run_in_processes
 
@@ -102,7 +101,7 @@ def prepare(
 
     Raises:
         DataError: too few subjects for a split, or subjects without the numbers that it goes by.
-        OutputError: `out` holds something else, or cannot be written.
+        OutputError: `out` holds something else, cannot be written, or another process works there.
     """
     listed = _fingerprint(manifest)
     lot = {"validation": validation, "test": test, "seed": seed}
@@ -125,40 +124,25 @@ def prepare(
     if (out / SET_FILE).is_file():
         claim_folder(out, SET_FILE, parameters, remedy)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
-        samples = pl.read_parquet(out / SAMPLES_FILE)
+        _, samples = read_samples(out)
+        open_crops(out / crops_file(crop_size), samples.height, crop_size)
         return _summarise(samples, find_leaks(samples), up_to_date=True)
     claim_folder(out, _PLAN, parameters, remedy)
-
-    with saying_where(out):
-        _lay_out_crops(out / crops_file(crop_size), manifest.table.height, crop_size)
-    how = _How(crop_size, landmark_size, whole_without_face)
-    shards = [
-        _Shard(out, number, manifest.root, start, manifest.table.slice(start, shard_size), how)
-        for number, start in enumerate(range(0, manifest.table.height, shard_size))
-    ]
-    missing = [shard for shard in shards if not shard.rows_path.is_file()]
-    done = manifest.table.height - sum(shard.table.height for shard in missing)
-    report = progress or (lambda done, total: None)
-    report(done, manifest.table.height)
-    for photos in run_in_processes(_prepare_shard, missing, workers):
-        done += photos
-        report(done, manifest.table.height)
-
-    samples = pl.concat([pl.read_parquet(shard.rows_path) for shard in shards])
-    with replacing(out / SAMPLES_FILE) as temporary:
-        samples.write_parquet(temporary)
-    leaks = find_leaks(samples)
-    info: dict[str, Any] = {
-        "parameters": parameters,
-        "crop_size": crop_size,
-        "photos": samples.height,
-        "statuses": dict(samples["status"].value_counts().sort("status").iter_rows()),
-        "leaks": [asdict(leak) for leak in leaks[:MANY]],
-        "leak_count": len(leaks),
-        "versions": {name: version(name) for name in ("mien", "dlib-bin", "opencv-python-headless", "pillow")},
-    }
-    write_json(out / SET_FILE, info)
-    shutil.rmtree(out / WORK_FOLDER)
+    with working_in(out, _PLAN):
+        how = _How(crop_size, landmark_size, whole_without_face)
+        samples = _prepare_all(manifest, out, how, shard_size, workers, progress or (lambda done, total: None))
+        leaks = find_leaks(samples)
+        info: dict[str, Any] = {
+            "parameters": parameters,
+            "crop_size": crop_size,
+            "photos": samples.height,
+            "statuses": dict(samples["status"].value_counts().sort("status").iter_rows()),
+            "leaks": [asdict(leak) for leak in leaks[:MANY]],
+            "leak_count": len(leaks),
+            "versions": {name: version(name) for name in ("mien", "dlib-bin", "opencv-python-headless", "pillow")},
+        }
+        write_json(out / SET_FILE, info)
+        shutil.rmtree(out / WORK_FOLDER)
     return _summarise(samples, leaks, up_to_date=False)
 
 
@@ -193,6 +177,27 @@ class _Shard:
         return self.out / WORK_FOLDER / f"{self.number:06d}.parquet"
 
 
+def _prepare_all(
+    manifest: Manifest, out: Path, how: _How, shard_size: int, workers: int, report: Callable[[int, int], None]
+) -> pl.DataFrame:
+    """Do the shards that are missing, and give the rows of all."""
+    with saying_where(out):
+        lay_out_crops(out / crops_file(how.crop_size), manifest.table.height, how.crop_size)
+    shards = [
+        _Shard(out, number, manifest.root, start, manifest.table.slice(start, shard_size), how)
+        for number, start in enumerate(range(0, manifest.table.height, shard_size))
+    ]
+    missing = [shard for shard in shards if not shard.rows_path.is_file()]
+    done = manifest.table.height - sum(shard.table.height for shard in missing)
+    report(done, manifest.table.height)
+    for photos in run_in_processes(_prepare_shard, missing, workers):
+        done += photos
+        report(done, manifest.table.height)
+    samples = pl.concat([pl.read_parquet(shard.rows_path) for shard in shards])
+    write_parquet(out / SAMPLES_FILE, samples)
+    return samples
+
+
 @cache
 def _extractor(how: _How) -> FaceExtractor:
     """One in a process: loading the landmark predictor takes half a second."""
@@ -208,9 +213,8 @@ def _prepare_shard(shard: _Shard) -> int:
         found = {} if sample["status"] else _prepare_photo(_extractor(how), shard.root / sample["path"], crop)
         rows.append(sample | found)
     with saying_where(shard.out):
-        _write_crops(shard.out / crops_file(how.crop_size), shard.start, crops)
-    with replacing(shard.rows_path) as temporary:
-        pl.DataFrame(rows, schema=how.schema, orient="row").write_parquet(temporary)
+        write_crops(shard.out / crops_file(how.crop_size), shard.start, crops)
+    write_parquet(shard.rows_path, pl.DataFrame(rows, schema=how.schema, orient="row"))
     return shard.table.height
 
 
@@ -259,33 +263,6 @@ def _without(path: Path, error: Exception) -> str:
     return str(error).removeprefix(f"{path}: ")
 
 
-def _lay_out_crops(path: Path, count: int, size: int) -> None:
-    """Make the crops file at its full size, if it is not there: a NumPy header, then zeros."""
-    shape = (count, size, size, 3)
-    if path.is_file() and path.stat().st_size == _header_size(path) + math.prod(shape):
-        return
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, header)
-        file.truncate(file.tell() + math.prod(shape))
-
-
-def _write_crops(path: Path, start: int, crops: np.ndarray[Any, Any]) -> None:
-    """Write crops into their rows. Not through a memory map: that dies of SIGBUS on a full disk."""
-    with path.open("r+b") as file:
-        file.seek(_header_size(path) + start * crops[0].nbytes)
-        file.write(crops.tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _header_size(path: Path) -> int:
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        np.lib.format.read_array_header_1_0(file)
-        return file.tell()
-
-
 def _fingerprint(manifest: Manifest) -> str:
     """16 hexadecimal digits over the rows of the manifest and the sizes of its files."""
     digest = hashlib.sha256()
@@ -302,6 +279,7 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
     bad = samples.filter(pl.col("status") != OK)
     good = samples.filter(pl.col("status") == OK)
     unlabelled = good["label"].null_count() if good["label"].null_count() < good.height else 0
+    alone = int((good.group_by("subject").len()["len"] == 1).sum())
     undecided = good.filter(pl.col("split").is_null() & pl.col("label").is_not_null())["subject"].n_unique()
     notes = {
         "show several faces; the largest was taken": int((good["face_count"] > 1).sum()),
@@ -309,6 +287,8 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
         "have no label; they count towards their subject's mean": unlabelled,
     }
     lines = [f"{count} photos {what}" for what, count in notes.items() if count]
+    if alone:
+        lines.append(f"{alone} subjects have one photo that can be used: their displacement from its mean is zero")
     if undecided:
         lines.append(f"{undecided} labelled subjects are in no part of this split")
     return Summary(

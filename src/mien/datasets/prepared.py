@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mien.datasets.crops import crops_file, open_crops
 from mien.displacement import displacement_by_subject
 from mien.errors import DataError
 from mien.faces.points68 import POINT_COUNT
@@ -48,15 +49,34 @@ SCHEMA: dict[str, pl.DataType] = {
 }
 
 
+_FINER = "landmarks_crop_"
+
+
 def landmarks_column(size: int) -> str:
     """`landmarks_crop_1200` for 1200: landmarks found on a crop of that side, in the pixels of the *stored* crop
     (of side 224), like those of `landmarks_crop`."""
-    return f"landmarks_crop_{size}"
+    return f"{_FINER}{size}"
 
 
-def crops_file(size: int) -> str:
-    """`crops-224.npy` for 224."""
-    return f"crops-{size}.npy"
+def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
+    """Contents of set.json and of samples.parquet, whole and in their types, of a prepared set.
+
+    Raises:
+        DataError: not a prepared set, an unfinished or a damaged one.
+    """
+    if not (path / SET_FILE).is_file():
+        state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
+        raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}")
+    try:
+        info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))
+        int(info["crop_size"])
+        table = pl.read_parquet(path / SAMPLES_FILE)
+        finer = {name: SCHEMA["landmarks_crop"] for name in table.columns if name.startswith(_FINER)}
+        table = table.with_columns(pl.col(name).cast(kind) for name, kind in (SCHEMA | finer).items())
+    except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path}: damaged ({reason}); prepare it again into another folder") from error
+    return info, table
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,15 +110,8 @@ class PreparedSet:
         Raises:
             DataError: not a prepared set, an unfinished or a damaged one, or one without such landmarks.
         """
-        if not (path / SET_FILE).is_file():
-            state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
-            raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}")
-        try:
-            info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))
-            table = pl.read_parquet(path / SAMPLES_FILE).with_row_index("row")
-        except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{path}: damaged ({error}); prepare it again into another folder") from error
-        usable = table.filter(pl.col("status") == OK)
+        info, samples = read_samples(path)
+        usable = samples.with_row_index("row").filter(pl.col("status") == OK)
         if usable.is_empty():
             raise DataError(f"{path}: no photo in it has a face; look at the reasons in {SAMPLES_FILE}")
         if landmark_size is not None and landmarks_column(landmark_size) not in usable.columns:
@@ -149,12 +162,8 @@ class PreparedSet:
     @cached_property
     def crops(self) -> NDArray[np.uint8]:
         """All crops of the whole set, memory-mapped, (N, size, size, 3); index it with `rows`."""
-        path = self.path / crops_file(self.crop_size)
-        try:
-            crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{path}: damaged ({error}); prepare the set again into another folder") from error
-        return crops
+        count = pl.scan_parquet(self.path / SAMPLES_FILE).select(pl.len()).collect().item()
+        return open_crops(self.path / crops_file(self.crop_size), count, self.crop_size)
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:

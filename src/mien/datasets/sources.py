@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +30,10 @@ def read_source(
     """
     layout = layout or _recognise(source, bool(labels))
     if layout == "table":
-        if not source.is_file():
+        if not os.path.isfile(source):
             raise DataError(f"{source}: no such table; name a CSV or Parquet file")
         return read_table(source, columns=columns)
-    if not source.is_dir():
+    if not os.path.isdir(source):
         raise DataError(f"{source}: no such folder or table; name the folder that holds the photos")
     if layout == "icv-mefed":
         return read_icv_mefed(source, labels)
@@ -42,6 +43,6 @@ def read_source(
 
 
 def _recognise(source: Path, has_labels: bool) -> str:
-    if source.is_file():
+    if os.path.isfile(source):
         return "table"
-    return "icv-mefed" if has_labels or (source.is_dir() and is_icv_mefed(source)) else "folders"
+    return "icv-mefed" if has_labels or (os.path.isdir(source) and is_icv_mefed(source)) else "folders"

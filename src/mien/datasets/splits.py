@@ -16,8 +16,8 @@ from mien.errors import DataError
 def split_by_subject(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.DataFrame:
     """Assign every subject, whole, to train, validation or test, by lot.
 
-    Subjects that already have a split in the table keep it. Subjects without a label get none: there is nothing
-    to train or judge on.
+    Subjects of whom an entry has a split in the table get it for the others too. Subjects without a label get none:
+    there is nothing to train or judge on.
 
     Args:
         table: with columns `subject`, `label` and `split`.
@@ -30,6 +30,8 @@ def split_by_subject(table: pl.DataFrame, validation: float, test: float, seed: 
     Raises:
         DataError: fewer subjects than parts, or shares that leave nothing to train on.
     """
+    own = pl.col("split").drop_nulls().first().over("subject")
+    table = table.with_columns(split=pl.col("split").fill_null(own))
     has_label = pl.col("label").is_not_null().any().over("subject")
     undecided = table.filter(pl.col("split").is_null() & has_label)["subject"].unique().sort().to_list()
     if not undecided:

@@ -1,4 +1,4 @@
-"""From a photo to an aligned face: the one path that preparation, training, prediction and server share.
+"""From a photo to an aligned face: the one path that preparation, training, and prediction share.
 
 A photo is decoded once, at no more resolution than its face is likely to need, and again only where the face turns
 out to be smaller than that. Places are in pixels of the whole upright photo all along.

@@ -16,7 +16,7 @@ _PHOTO, _CELL, _GAP = 560, 58, 28
 _WORDS = {
     "mean": "compared with the mean of {n} photos of this face",
     "neutral": "compared with {n} photo(s) of this face at rest",
-    "estimated": "compared with an estimate of this face at rest: no reference was given",
+    "estimated": "compared with an estimate of this face at rest, from {n} photo(s) of it",
 }
 
 

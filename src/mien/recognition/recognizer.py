@@ -166,21 +166,29 @@ class Recognizer:
             )
         return face
 
-    def reference_at_rest(self, photos: Iterable[Photo]) -> Reference:
+    def reference_at_rest(self, photos: Iterable[Photo | Face], *, largest: bool = False) -> Reference:
         """A reference from photos of the face at rest; one is enough.
 
+        Args:
+            photos: files, pixels, or faces that were found before.
+            largest: see `find_face`.
+
         Raises:
             PhotoError: one of the photos cannot be used, or there are none.
         """
-        return self._population.from_neutral(self._landmarks(photos))
+        return self._population.from_neutral(self._landmarks(photos, largest))
 
-    def reference_from_many(self, photos: Iterable[Photo]) -> Reference:
+    def reference_from_many(self, photos: Iterable[Photo | Face], *, largest: bool = False) -> Reference:
         """A reference from photos of one person with various expressions, the more the better.
 
+        Args:
+            photos: files, pixels, or faces that were found before.
+            largest: see `find_face`.
+
         Raises:
             PhotoError: one of the photos cannot be used, or there are none.
         """
-        return self._population.estimate(self._landmarks(photos))
+        return self._population.estimate(self._landmarks(photos, largest))
 
     def recognize(self, photo: Photo, reference: Reference | None = None, *, largest: bool = False) -> Recognition:
         """What the face in a photo shows.
@@ -214,8 +222,9 @@ class Recognizer:
         """Top-1 accuracy with each kind of reference, on the validation subjects of the run."""
         return {kind: measured["top1"] for kind, measured in self.meta["references"].items()}
 
-    def _landmarks(self, photos: Iterable[Photo]) -> NDArray[np.float32]:
-        landmarks = [self.find_face(photo).landmarks_crop for photo in photos]
+    def _landmarks(self, photos: Iterable[Photo | Face], largest: bool) -> NDArray[np.float32]:
+        faces = (photo if isinstance(photo, Face) else self.find_face(photo, largest=largest) for photo in photos)
+        landmarks = [face.landmarks_crop for face in faces]
         if not landmarks:
             raise PhotoError("a reference needs at least one photo; name a photo of the face at rest")
         return np.stack(landmarks)

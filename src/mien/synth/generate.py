@@ -26,7 +26,7 @@ import polars as pl
 
 from mien.datasets.icv_mefed import LABEL_FILE, photo_name, write_labels
 from mien.errors import require
-from mien.files import claim_folder, replacing, saying_where
+from mien.files import claim_folder, replacing, saying_where, working_in, write_parquet
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
@@ -84,24 +84,28 @@ def generate(
     total = subjects * plan.photos_of_subject
     if (out / LABEL_FILE).is_file():
         return Summary(total, up_to_date=True)
+    with working_in(out, _MARKER):
+        _make_all(plan, workers, progress or (lambda done, total: None))
+    return Summary(total, up_to_date=False)
 
+
+def _make_all(plan: _Plan, workers: int, report: Callable[[int, int], None]) -> None:
+    out, subjects = plan.out, plan.subjects
+    total = subjects * plan.photos_of_subject
     with saying_where(out):
         (out / _SHARDS).mkdir(exist_ok=True)
     missing = [s for s in range(1, subjects + 1) if not plan.shard(s).is_file()]
     done = total - len(missing) * plan.photos_of_subject
-    report = progress or (lambda done, total: None)
     report(done, total)
     for _ in run_in_processes(partial(_make_subject, plan), missing, workers):
         done += plan.photos_of_subject
         report(done, total)
 
     truth = pl.concat([pl.read_parquet(plan.shard(subject)) for subject in range(1, subjects + 1)])
-    with replacing(out / _TRUTH) as temporary:
-        truth.write_parquet(temporary)
+    write_parquet(out / _TRUTH, truth)
     with replacing(out / LABEL_FILE) as temporary:
         write_labels(temporary, dict(truth.select("path", "label").iter_rows()))
     shutil.rmtree(out / _SHARDS)
-    return Summary(total, up_to_date=False)
 
 
 @dataclass(frozen=True)
@@ -151,13 +155,12 @@ def _make_subject(plan: _Plan, number: int) -> int:
             "actions": dict(zip(names, expression.actions.tolist(), strict=True)),
             "attributes": subject.attributes,
         })  # fmt: skip
-    with replacing(plan.shard(number)) as temporary:
-        schema = {
-            "landmarks": pl.Array(pl.Float32(), 136),
-            "visible": pl.Array(pl.Boolean(), 68),
-            "pose": pl.Array(pl.Float32(), 3),
-        }
-        pl.DataFrame(rows, schema_overrides=schema).write_parquet(temporary)
+    schema = {
+        "landmarks": pl.Array(pl.Float32(), 136),
+        "visible": pl.Array(pl.Boolean(), 68),
+        "pose": pl.Array(pl.Float32(), 3),
+    }
+    write_parquet(plan.shard(number), pl.DataFrame(rows, schema_overrides=schema))
     return number
 
 

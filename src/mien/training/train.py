@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from mien.errors import DataError, LabelError, OutputError, require
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import compare_references
 from mien.evaluation.scoring import Judge, linear_features, look_once
-from mien.files import claim_folder
+from mien.files import claim_folder, working_in
 from mien.models.checkpoint import (
     META_FILE,
     ONNX_FILE,
@@ -84,6 +85,22 @@ def train(
     if (run / META_FILE).is_file():
         return _whole(fabric, run)
 
+    with working_in(run, _PLAN_FILE) if fabric.is_global_zero else nullcontext():
+        _train(fabric, prepared, training, validation, run, recipe, name, report)
+    fabric.barrier()
+    return _whole(fabric, run)
+
+
+def _train(
+    fabric: lightning_fabric.Fabric,
+    prepared: PreparedSet,
+    training: PreparedSet,
+    validation: PreparedSet,
+    run: Path,
+    recipe: Recipe,
+    name: str,
+    report: Callable[[Progress], None],
+) -> None:
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
     best = None
     if recipe.method == "network":
@@ -115,8 +132,6 @@ def train(
             "versions": {package: version(package) for package in ("mien", "torch", "scikit-learn")},
         }
         save_meta(run, meta)
-    fabric.barrier()
-    return _whole(fabric, run)
 
 
 def _whole(fabric: lightning_fabric.Fabric, run: Path) -> dict[str, Any]:
