@@ -14,7 +14,7 @@ from mien.synth.anatomy import Subject, draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
 from mien.synth.contact_sheet import draw_contact_sheet
 from mien.synth.generate import generate
-from mien.synth.render import Studio
+from mien.synth.studio import Studio
 from mien.synth.truth import TruePoints
 
 HEIGHT = 216

@@ -31,7 +31,7 @@ from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import draw_expression
-from mien.synth.render import Studio
+from mien.synth.studio import Studio
 from mien.workers import run_in_processes
 
 _MARKER = "synth.json"
