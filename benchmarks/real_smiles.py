@@ -1,4 +1,4 @@
-"""How a run reads real people: photos at rest and smiling, without and with a reference.
+"""How a run reads real people: photos at rest and smiling without a reference, smiling also with the photo at rest.
 
     python benchmarks/real_smiles.py FOLDER [RUN]
 
@@ -23,11 +23,15 @@ def main(folder: Path, run: Path | None) -> None:
         kind: [recognizer.find_face(person / f"{kind}.jpg", largest=True) for person in people]
         for kind in ("neutral", "smiling")
     }
+    if not people:
+        sys.exit(f"{folder}: no */neutral.jpg in it; name the folder that holds the people's folders")
     rests = [recognizer.reference_at_rest([person / "neutral.jpg"]) for person in people]
     for kind, of_kind in faces.items():
         alone = recognizer.recognize_faces(of_kind)
         compared = [recognizer.recognize_faces([face], rest)[0] for face, rest in zip(of_kind, rests, strict=True)]
-        for name, answers in (("estimated", alone), ("neutral photo", compared)):
+        # a photo at rest is no reference of itself: it would not have moved, whatever it shows
+        by_reference = [("estimated", alone)] + [("neutral photo", compared)] * (kind == "smiling")
+        for name, answers in by_reference:
             dominant = Counter(a.emotion.dominant.noun if a.emotion.dominant else "neutral" for a in answers)
             happy = sum(Emotion.HAPPINESS in (a.emotion.dominant, a.emotion.complementary) for a in answers)
             counts = ", ".join(f"{count} {noun}" for noun, count in dominant.most_common())

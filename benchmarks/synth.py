@@ -31,7 +31,7 @@ def main(subjects: int) -> None:
         photos = generate(faces, subjects=subjects, samples=1, seed=0, workers=workers).photos
         seconds = time.perf_counter() - start
         print(f"{photos} photos in {seconds:.1f} s on {workers} processors: {photos / seconds:.1f} photos/s")
-        found = prepare(read_source(faces), prepared, workers=workers).statuses.get("ok", 0)
+        found = prepare(read_source(faces), prepared, validation=0, test=0, workers=workers).statuses.get("ok", 0)
         print(f"faces found: {found} of {photos}, {100 * found / photos:.2f}%")
         seen = PreparedSet.open(prepared).table
         truth = pl.read_parquet(faces / "truth.parquet").join(seen, on="path")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,7 @@ def test_the_largest_face_is_taken_of_a_reference_too(astronaut: Path, trained: 
     [
         (("--neutral", "a.jpg", "--same-person"), "are two kinds of reference; choose one"),
         (("--picture", "out.gif"), "out.gif: name a file that ends in .png, .jpg, .jpeg"),
+        (("--neutral", "a.png", "--picture", "./a.png"), "a.png: is read as well, and would be lost"),
     ],
 )
 def test_words_that_contradict_are_refused(astronaut: Path, words: tuple[str, ...], complaint: str) -> None:
@@ -195,6 +197,27 @@ def test_an_output_folder_with_other_content_is_left_as_it_is(
     assert answer.returncode == 2
     assert "exists with other content; choose a new or an empty folder" in answer.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_nothing_is_written_over_what_is_read(prepared: PreparedSet, tmp_path: Path) -> None:
+    before = (prepared.path / "samples.parquet").read_bytes()
+    order = tmp_path / "order.txt"
+    order.write_text("0/1.jpg\n")
+    for words in (
+        ("displacement", prepared.path, prepared.path / "samples.parquet"),
+        ("submit", "run", prepared.path, order, "--order", order),
+        ("evaluate", prepared.path, "run", "--report", prepared.path / "samples.parquet"),
+        ("synth", tmp_path / "faces", "--contact-sheet", tmp_path / "sheet.txt"),
+    ):
+        answer = _mien(*words)
+        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1), answer.stderr
+    assert (prepared.path / "samples.parquet").read_bytes() == before
+    assert order.read_text() == "0/1.jpg\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["order.txt"]
+
+
+def test_it_tells_its_version() -> None:
+    assert _mien("--version").stdout == f"mien {version('mien')}\n"
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:

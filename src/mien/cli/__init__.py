@@ -24,8 +24,19 @@ for command in (predict, synth, prepare, inspect, displacement, train, evaluate,
     command.add_to(app)
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"mien {version('mien')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     _state["debug"] = debug
@@ -46,5 +57,8 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
-            print("mien: stopped; long work goes on where it was with the same command", file=sys.stderr)
+            print(
+                "mien: stopped; the same command goes on where long work was (mien train: with --resume)",
+                file=sys.stderr,
+            )
         raise

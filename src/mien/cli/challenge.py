@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console import print_json, stdout
+from mien.cli.console import print_json, refuse_output, stdout
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,6 +34,7 @@ def submit(
     require("torch", "train")
     from mien.evaluation.submission import read_predictions, write_submission
 
+    refuse_output(out, (".zip",), [order])
     unusable = write_submission(run, PreparedSet.open(prepared), order, out)
     note = f"; {unusable} photos show no face or are unusable, and are given as neutral" if unusable else ""
     stdout.print(f"{out}: {len(read_predictions(out))} predictions, checked{note}")

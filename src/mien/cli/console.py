@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 from rich.text import Text
+
+from mien.errors import OutputError
 
 # Names of files are no markup.
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -90,6 +93,18 @@ def shown(text: str) -> str:
 def print_json(content: Any) -> None:
     """JSON on stdout, and nothing else there; bytes of file names that are no UTF-8 stand there as escapes."""
     print(json.dumps(content, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode())
+
+
+def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = ()) -> None:
+    """Refuse to write what would be something else than its name says, or over what is read.
+
+    Raises:
+        OutputError: another ending than one of `endings`, or one of the inputs.
+    """
+    if path.suffix.lower() not in endings:
+        raise OutputError(f"{path}: name a file that ends in {', '.join(endings)}")
+    if os.path.realpath(path) in {os.path.realpath(other) for other in inputs}:
+        raise OutputError(f"{path}: is read as well, and would be lost; name another file")
 
 
 def processor_count() -> int:

@@ -35,10 +35,12 @@ def demo(
     ] = None,
 ) -> None:
     from mien.errors import require
+    from mien.files import saying_where
 
     for module, extra in (("vtk", "synth"), ("anny", "synth"), ("torch", "train"), ("matplotlib", "train")):
         require(module, extra)
-    out.mkdir(parents=True, exist_ok=True)
+    with saying_where(out):
+        out.mkdir(parents=True, exist_ok=True)
     _make_and_prepare(out / "faces", out / "prepared")
     results = _compare(out)
     print_results(results)

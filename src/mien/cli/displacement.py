@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console import stderr, stdout
+from mien.cli.console import refuse_output, stderr, stdout
 
 
 class ReferencePhotos(StrEnum):
@@ -43,8 +43,9 @@ def displacement(
     ] = None,
 ) -> None:
     from mien.datasets.displacements import displacement_table, write_displacement
-    from mien.datasets.prepared import PreparedSet
+    from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 
+    refuse_output(out, (".npz", ".parquet"), [prepared / SAMPLES_FILE])
     table = displacement_table(PreparedSet.open(prepared, landmark_size), reference.value)
     write_displacement(table, out)
     without = table.filter(table["reference_photos"] == 0)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mien.cli.console import print_json, print_table, stdout
+from mien.cli.console import print_json, print_table, refuse_output, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,8 @@ def evaluate(
     from mien.evaluation.evaluate import evaluate as evaluate_runs
     from mien.evaluation.report import write_report
 
+    if report is not None:
+        refuse_output(report, (".html", ".htm"))
     part = PreparedSet.open(prepared).select(split)
     names = [run.name for run in runs]
     results = evaluate_runs({run.name if names.count(run.name) == 1 else str(run): run for run in runs}, part)

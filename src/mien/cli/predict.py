@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_json, print_table, shown, stderr, stdout
+from mien.cli.console import print_json, print_table, refuse_output, shown, stderr, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,8 +51,8 @@ def predict(
 
     if picture is not None and len(photos) != 1:
         raise MienError("--picture draws one photo; name one photo")
-    if picture is not None and picture.suffix.lower() not in _FORMATS:
-        raise MienError(f"--picture {picture}: name a file that ends in {', '.join(_FORMATS)}")
+    if picture is not None:
+        refuse_output(picture, list(_FORMATS), [*photos, *(neutral or ())])
     if neutral and same_person:
         raise MienError("--neutral and --same-person are two kinds of reference; choose one")
     recognizer = Recognizer.load(run)

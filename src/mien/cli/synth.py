@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console import processor_count, progress_bar, stdout
+from mien.cli.console import processor_count, progress_bar, refuse_output, stdout
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,6 +35,8 @@ def synth(
     from mien.synth.contact_sheet import draw_contact_sheet
     from mien.synth.generate import generate
 
+    if contact_sheet is not None:
+        refuse_output(contact_sheet, (".png",))
     with progress_bar("making faces", "photos") as show:
         summary = generate(
             out,

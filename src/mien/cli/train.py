@@ -44,7 +44,7 @@ def train(
         bool, typer.Option("--leave-one-subject-out", help="Hold out each subject once.")
     ] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write RUN-tensorboard; needs mien[tensorboard].")
+        bool, typer.Option("--tensorboard", help="Also write RUN-tensorboard; needs the extra tensorboard.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print meta.json, or the summary of several runs.")] = False,
 ) -> None:

@@ -16,7 +16,8 @@ _PHOTO, _CELL, _GAP = 560, 58, 28
 _WORDS = {
     "mean": "compared with the mean of {n} photos of this face",
     "neutral": "compared with {n} photo(s) of this face at rest",
-    "estimated": "compared with an estimate of this face at rest, from {n} photo(s) of it",
+    "estimated": "compared with an estimate of this face at rest, from {n} photos of it",
+    "alone": "compared with an estimate of this face at rest: no reference was given",
 }
 
 
@@ -35,7 +36,9 @@ def draw_recognition(image: RGBImage, recognition: Recognition) -> RGBImage:
     sheet = Image.new("RGB", (grid_left + matrix_side + _GAP, _PHOTO + 150), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((left, 20), recognition.phrase, fill=_INK, font=_font(34))
-    used = _WORDS[recognition.reference.kind].format(n=recognition.reference.photo_count)
+    reference = recognition.reference
+    alone = reference.kind == "estimated" and reference.photo_count == 1
+    used = _WORDS["alone" if alone else reference.kind].format(n=reference.photo_count)
     share = f"probability {100 * recognition.probabilities.max():.0f}% among 50 classes; "
     draw.text((left, 66), share + used, fill=_FAINT, font=_font(17))
     sheet.paste(Image.fromarray(_face_cutout(image, recognition)), (left, 106))

@@ -83,6 +83,7 @@ def generate(
     claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one")
     total = subjects * plan.photos_of_subject
     if (out / LABEL_FILE).is_file():
+        shutil.rmtree(out / _SHARDS, ignore_errors=True)
         return Summary(total, up_to_date=True)
     with working_in(out, _MARKER):
         _make_all(plan, workers, progress or (lambda done, total: None))
