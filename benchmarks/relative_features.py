@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.artifacts import load_meta
 from mien.datasets import PreparedSet
 from mien.evaluation.metrics import interval_by_subject, top_accuracies
 from mien.evaluation.scoring import visual_features
-from mien.models.checkpoint import load_meta, load_network
 from mien.models.linear import fit_lda
-from mien.models.network import Network, NetworkConfig
+from mien.models.network import Network, NetworkConfig, load_network
 
 
 def main(run: Path, path: Path, photos: int) -> None:

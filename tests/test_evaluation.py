@@ -3,7 +3,6 @@ import pytest
 
 from mien.datasets import PreparedSet
 from mien.displacement import Population
-from mien.evaluation.calibration import fit_temperature, probabilities
 from mien.evaluation.metrics import (
     confusion,
     confusion_of_complementary,
@@ -14,6 +13,7 @@ from mien.evaluation.metrics import (
     top_accuracies,
 )
 from mien.evaluation.references import displacement_against
+from mien.inference.calibration import fit_temperature, probabilities
 from mien.labels import CompoundEmotion
 
 

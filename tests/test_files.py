@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from mien.errors import OutputError
-from mien.files import claim_folder, replacing, saying_where, working_in, write_parquet, write_text
+from mien.files import replacing, saying_where, write_parquet, write_text
+from mien.jobs.claims import claim_folder, working_in
 
 
 def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_damaged_claim_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
     claim_folder(tmp_path, "plan.json", {}, "choose another")
-    code = "import sys; from pathlib import Path; from mien.files import working_in\n"
+    code = "import sys; from pathlib import Path; from mien.jobs.claims import working_in\n"
     code += "with working_in(Path(sys.argv[1]), 'plan.json'): print('works', flush=True); sys.stdin.read()"
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

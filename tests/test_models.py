@@ -8,11 +8,18 @@ import torch
 from mien.datasets import PreparedSet
 from mien.errors import CheckpointError
 from mien.evaluation.metrics import top_accuracies
-from mien.models.checkpoint import load_linear, load_network, save_linear, save_network
 from mien.models.export import export_onnx
-from mien.models.linear import LINEAR_FITS, fit_svm
+from mien.models.linear import LINEAR_FITS, fit_svm, load_linear, save_linear
 from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
-from mien.models.network import Network, NetworkConfig, build_network, join_scores, subject_means
+from mien.models.network import (
+    Network,
+    NetworkConfig,
+    build_network,
+    join_scores,
+    load_network,
+    save_network,
+    subject_means,
+)
 from mien.models.normalisation import LocalResponseNorm
 from mien.models.visual import alexnet
 

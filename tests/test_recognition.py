@@ -6,8 +6,8 @@ from skimage import data
 
 from mien import Recognizer
 from mien.datasets import PreparedSet
+from mien.drawing.recognition import draw_recognition
 from mien.errors import CheckpointError, FaceError, UnreadableError
-from mien.recognition.picture import draw_recognition
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 

@@ -7,11 +7,11 @@ import pytest
 
 from mien.datasets import PreparedSet
 from mien.errors import RecipeError
-from mien.evaluation import paper
-from mien.evaluation.comparison import compare_curves, compare_tables, findings
-from mien.evaluation.comparison_report import write_comparison
 from mien.evaluation.evaluate import evaluate
-from mien.evaluation.reproduce import Method, reproduce_paper, study_methods
+from mien.studies import paper
+from mien.studies.comparison import compare_curves, compare_tables, findings
+from mien.studies.comparison_report import write_comparison
+from mien.studies.reproduce import Method, reproduce_paper, study_methods
 from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train

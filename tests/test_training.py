@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+from mien.artifacts import load_meta
 from mien.datasets import PreparedSet
 from mien.errors import (
     CheckpointError,
@@ -21,7 +22,6 @@ from mien.errors import (
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.report import write_report
 from mien.faces.points68 import mirror
-from mien.models.checkpoint import load_meta
 from mien.models.network import build_network
 from mien.training.augmentation import AugmentationConfig, draw_changes, mirror_displacement, mirror_landmarks
 from mien.training.batches import Batches, batch_indices, group_photos

@@ -15,7 +15,7 @@ from mien.errors import MienError
 from mien.labels import CLASSES, NEUTRAL, CompoundEmotion, Emotion
 
 if TYPE_CHECKING:
-    from mien.recognition import Recognition, Recognizer
+    from mien.inference import Recognition, Recognizer
 
 __all__ = ["CLASSES", "NEUTRAL", "CompoundEmotion", "Emotion", "MienError", "Recognition", "Recognizer"]
 
@@ -23,9 +23,9 @@ __all__ = ["CLASSES", "NEUTRAL", "CompoundEmotion", "Emotion", "MienError", "Rec
 def __getattr__(name: str) -> Any:
     """`Recognizer` and `Recognition` load OpenCV and onnxruntime, so only when they are asked for."""
     if name in ("Recognition", "Recognizer"):
-        from mien import recognition
+        from mien import inference
 
-        return getattr(recognition, name)
+        return getattr(inference, name)
     raise AttributeError(f"module 'mien' has no attribute '{name}'")
 
 

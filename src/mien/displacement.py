@@ -14,12 +14,14 @@ A reference can come from three places, and a `Reference` says from which:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mien.artifacts import POPULATION_FILE, load_arrays, save_arrays
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
@@ -140,6 +142,21 @@ class Population:
         """
         photos = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, DISPLACEMENT_SIZE)
         return Reference(_to_points(photos.mean(axis=0) - self.rest), "neutral", len(photos))
+
+
+def save_population(run: Path, population: Population) -> None:
+    """Write how faces differ and move, as float32."""
+    save_arrays(run / POPULATION_FILE, {k: v.astype(np.float32) for k, v in asdict(population).items()})
+
+
+def load_population(run: Path) -> Population:
+    """Read how faces differ and move.
+
+    Raises:
+        CheckpointError: missing or damaged.
+    """
+    arrays = load_arrays(run / POPULATION_FILE, ("mean", "between", "within", "rest"))
+    return Population(**{name: array.astype(np.float64) for name, array in arrays.items()})
 
 
 def _to_points(vector: NDArray[np.float64]) -> NDArray[np.float32]:

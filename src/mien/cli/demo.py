@@ -68,7 +68,7 @@ def _make_and_prepare(faces: Path, prepared: Path) -> None:
 
 def _compare(out: Path) -> list[Result]:
     from mien.datasets.prepared import PreparedSet
-    from mien.evaluation.reproduce import Method, paper_methods, reproduce
+    from mien.studies.reproduce import Method, paper_methods, reproduce
     from mien.training.loop import Progress
 
     with progress_bar("training", "steps") as show:

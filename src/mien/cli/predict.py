@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mien.errors import PhotoError
     from mien.faces import Face
-    from mien.recognition import Recognition, Recognizer
+    from mien.inference import Recognition, Recognizer
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Of pictures, by the end of their name."""
@@ -47,7 +47,7 @@ def predict(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array, an entry a photo.")] = False,
 ) -> None:
     from mien.errors import MienError, PhotoError
-    from mien.recognition import Recognizer
+    from mien.inference import Recognizer
 
     if picture is not None and len(photos) != 1:
         raise MienError("--picture draws one photo; name one photo")
@@ -92,9 +92,9 @@ def predict(
 def _draw(photo: Path, recognition: Recognition, picture: Path) -> None:
     from PIL import Image
 
+    from mien.drawing.recognition import draw_recognition
     from mien.files import replacing
     from mien.images import read_rgb
-    from mien.recognition.picture import draw_recognition
 
     with replacing(picture) as temporary:
         drawn = Image.fromarray(draw_recognition(read_rgb(photo), recognition))

@@ -11,7 +11,7 @@ from mien.cli.console import print_json, print_table, progress_bar, stderr, stdo
 from mien.cli.train import describe
 
 if TYPE_CHECKING:
-    from mien.evaluation.reproduce import Method
+    from mien.studies.reproduce import Method
     from mien.training.loop import Progress
 
 
@@ -43,7 +43,7 @@ def reproduce(
 
     for module in ("torch", "matplotlib"):
         require(module, "train")
-    from mien.evaluation.reproduce import reproduce_paper
+    from mien.studies.reproduce import reproduce_paper
 
     data = PreparedSet.open(prepared)
     with progress_bar("training", "steps") as show:

@@ -36,9 +36,10 @@ from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import FaceError, UnreadableError
 from mien.faces import FaceExtractor
 from mien.faces.alignment import CROP_SIZE
-from mien.files import claim_folder, saying_where, working_in, write_json, write_parquet
+from mien.files import saying_where, write_json, write_parquet
 from mien.images import PhotoFile
-from mien.workers import run_in_processes
+from mien.jobs.claims import claim_folder, working_in
+from mien.jobs.processes import run_in_processes
 
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 2

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.artifacts import METRICS_FILE, load_meta
 from mien.datasets.prepared import PreparedSet
 from mien.evaluation.metrics import confusion, interval_by_subject, misclassification, top_accuracies
 from mien.evaluation.scoring import run_scores
-from mien.models.checkpoint import METRICS_FILE, load_meta
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,11 @@ def confusion_of_complementary(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.column_stack([_as_emotions(counts).sum(axis=(1, 3)), _read_as_neutral(counts).sum(axis=1)])
 
 
+def confusions_of_emotions(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Both, dominant first."""
+    return confusion_of_dominant(counts), confusion_of_complementary(counts)
+
+
 def _as_emotions(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Axes: true complementary, true dominant, predicted complementary, predicted dominant."""
     return counts[1:, 1:].reshape((EMOTION_COUNT,) * 4)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, Population, ReferenceKind, displacement
-from mien.evaluation.calibration import fit_temperature
 from mien.evaluation.metrics import top_accuracies
+from mien.inference.calibration import fit_temperature
 
 
 def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:

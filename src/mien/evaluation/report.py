@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mien.datasets.prepared import PreparedSet
-from mien.evaluation.evaluate import Result
-from mien.evaluation.figures import (
+from mien.drawing.plots import (
     accuracy_figure,
     confusion_figure,
     displacement_figure,
@@ -19,6 +18,8 @@ from mien.evaluation.figures import (
     full_confusion_figure,
     training_figure,
 )
+from mien.evaluation.evaluate import Result
+from mien.evaluation.metrics import confusions_of_emotions
 from mien.files import write_text
 from mien.labels import CLASS_COUNT, CLASSES
 
@@ -60,7 +61,10 @@ def write_report(
             "Share of photos whose true class, one of 50, is among the k likeliest.",
         ),
         f"<h2>What is taken for what: {html.escape(best.name)}</h2>",
-        figure_to_html(confusion_figure(best.confusion), "Percent of the photos that show the emotion of the row."),
+        figure_to_html(
+            confusion_figure(*confusions_of_emotions(best.confusion)),
+            "Percent of the photos that show the emotion of the row.",
+        ),
         figure_to_html(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
         "<h2>Photos</h2>",
         figure_to_html(examples(part, best), "Aligned photos with their landmarks; what they show, and below it "

@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mien.artifacts import load_meta
 from mien.datasets.prepared import PreparedSet
-from mien.models.checkpoint import load_linear, load_meta, load_network
-from mien.models.network import AnyNetwork, Network, NetworkConfig, TwoNetworks, join_scores
+from mien.models.linear import load_linear
+from mien.models.network import AnyNetwork, Network, NetworkConfig, TwoNetworks, join_scores, load_network
 
 Judge = Callable[[PreparedSet, bool], dict[str, Tensor]]
 """See `look_once`."""

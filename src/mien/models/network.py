@@ -13,12 +13,17 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from mien.artifacts import WEIGHTS_FILE
 from mien.displacement import DISPLACEMENT_SIZE
+from mien.errors import CheckpointError, require
+from mien.files import replacing
 from mien.labels import CLASS_COUNT, EMOTION_COUNT, indices_to_emotions
 from mien.models.dropout import BatchDropout
 from mien.models.geometric import GeometricBranch
@@ -213,6 +218,32 @@ def build_network(config: NetworkConfig) -> AnyNetwork:
             return _build_one(config, ("scores", *FACTORS))
         case "two-networks":
             return TwoNetworks(*(_build_one(config, (name,)) for name in FACTORS))
+
+
+def save_network(run: Path, state: dict[str, Tensor]) -> None:
+    """Write a network's weights."""
+    torch_files = require("safetensors.torch", "train")
+    with replacing(run / WEIGHTS_FILE) as temporary:
+        temporary.write_bytes(torch_files.save({name: tensor.contiguous() for name, tensor in state.items()}))
+
+
+def load_network(run: Path, config: NetworkConfig) -> AnyNetwork:
+    """Build a network, with the weights of a run, in evaluation mode.
+
+    Raises:
+        CheckpointError: damaged weights, or weights of another network.
+        MissingExtraError: torch is not installed.
+    """
+    torch_files = require("safetensors.torch", "train")
+    network = build_network(config)
+    path = run / WEIGHTS_FILE
+    try:
+        network.load_state_dict(torch_files.load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights of another network; train the run again") from error
+    return network.eval()
 
 
 def _build_one(config: NetworkConfig, outputs: tuple[str, ...]) -> Network:

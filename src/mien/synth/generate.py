@@ -26,13 +26,14 @@ import polars as pl
 
 from mien.datasets.icv_mefed import LABEL_FILE, photo_name, write_labels
 from mien.errors import require
-from mien.files import claim_folder, replacing, saying_where, working_in, write_parquet
+from mien.files import replacing, saying_where, write_parquet
+from mien.jobs.claims import claim_folder, working_in
+from mien.jobs.processes import run_in_processes
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import draw_expression
 from mien.synth.studio import Studio
-from mien.workers import run_in_processes
 
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"

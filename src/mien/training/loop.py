@@ -23,9 +23,8 @@ from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import displacement_against
 from mien.evaluation.scoring import network_outputs
-from mien.models.checkpoint import save_network
 from mien.models.losses import LOSSES, Criterion
-from mien.models.network import AnyNetwork, build_network, join_scores
+from mien.models.network import AnyNetwork, build_network, join_scores, save_network
 from mien.training.batches import Batch, Batches, step_seed
 from mien.training.optimisation import RunningMean, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig

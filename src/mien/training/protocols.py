@@ -16,7 +16,8 @@ import polars as pl
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError
 from mien.evaluation.metrics import interval_of_mean
-from mien.files import claim_folder, write_json
+from mien.files import write_json
+from mien.jobs.claims import claim_folder
 from mien.training.loop import Progress
 from mien.training.machine import start_fabric
 from mien.training.recipe import Recipe

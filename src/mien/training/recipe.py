@@ -1,6 +1,6 @@
 """Recipes: what to train and how, as TOML files, checked to the last key.
 
-A recipe is complete with its defaults; `recipes/paper.toml` spells the published configuration out.
+A recipe is complete with its defaults; `recipes/paper.toml` beside this file spells the published configuration out.
 """
 
 from __future__ import annotations
@@ -123,9 +123,8 @@ def recipe_names() -> list[str]:
 
 
 def recipe_folder() -> Path:
-    """Where they lie: in the installed package, or beside the sources of a checkout."""
-    package = Path(__file__).parents[1]
-    return next(f for f in (package / "recipes", package.parents[1] / "recipes") if f.is_dir())
+    """Where they lie in the package."""
+    return Path(__file__).parent / "recipes"
 
 
 def _find(name: str) -> Path:

@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from mien.artifacts import METRICS_FILE
 from mien.errors import CheckpointError
 from mien.files import replacing
-from mien.models.checkpoint import METRICS_FILE
 
 RESUME_FILE = "resume.safetensors"
 

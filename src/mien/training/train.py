@@ -13,26 +13,18 @@ import lightning_fabric
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.artifacts import META_FILE, ONNX_FILE, load_meta, save_meta
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
-from mien.displacement import Population
+from mien.displacement import Population, save_population
 from mien.errors import DataError, LabelError, OutputError, require
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import compare_references
 from mien.evaluation.scoring import Judge, linear_features, look_once
-from mien.files import claim_folder, working_in
-from mien.models.checkpoint import (
-    META_FILE,
-    ONNX_FILE,
-    load_meta,
-    load_network,
-    save_linear,
-    save_meta,
-    save_population,
-)
+from mien.jobs.claims import claim_folder, working_in
 from mien.models.export import export_onnx
-from mien.models.linear import LINEAR_FITS, LinearModel
-from mien.models.network import join_scores
+from mien.models.linear import LINEAR_FITS, LinearModel, save_linear
+from mien.models.network import join_scores, load_network
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mien.datasets.prepared import PreparedSet
-from mien.evaluation import paper
-from mien.evaluation.comparison import (
+from mien.drawing.plots import accuracy_figure, confusion_figure, curves_figure
+from mien.evaluation.metrics import confusions_of_emotions
+from mien.evaluation.report import examples, figure_to_html, write_page
+from mien.files import write_json
+from mien.labels import CLASS_COUNT
+from mien.studies import paper
+from mien.studies.comparison import (
     TEST,
     VALIDATION,
     Cell,
@@ -22,10 +27,6 @@ from mien.evaluation.comparison import (
     findings,
     table_to_dict,
 )
-from mien.evaluation.figures import accuracy_figure, confusion_figure, curves_figure
-from mien.evaluation.report import examples, figure_to_html, write_page
-from mien.files import write_json
-from mien.labels import CLASS_COUNT
 
 _TITLE = "The paper, reproduced"
 _CELL_STYLE = (
@@ -95,7 +96,10 @@ def write_comparison(
             "Share of photos whose true class, one of 50, is among the k likeliest.",
         ),
         f"<h2>What is taken for what: {html.escape(names[shown])}</h2>",
-        figure_to_html(confusion_figure(result.confusion), "Percent of the photos that show the emotion of the row."),
+        figure_to_html(
+            confusion_figure(*confusions_of_emotions(result.confusion)),
+            "Percent of the photos that show the emotion of the row.",
+        ),
         "<h2>Aligned faces and their landmarks (Fig. 1, 4 and 5)</h2>",
         figure_to_html(examples(parts[part], result), "What they show, and what was read. Drawn by "
                        "lot, not by success."),

@@ -21,13 +21,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mien.displacement import Population, Reference, displacement
+from mien.artifacts import ONNX_FILE, load_meta
+from mien.displacement import Population, Reference, displacement, load_population
 from mien.errors import CheckpointError, FaceError, PhotoError, UnreadableError
-from mien.evaluation.calibration import probabilities
 from mien.faces import Face, FaceExtractor
 from mien.images import MIN_SIDE, PhotoArray, PhotoFile, RGBImage
+from mien.inference.calibration import probabilities
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
-from mien.models.checkpoint import ONNX_FILE, load_meta, load_population
 
 _WEIGHTS = Path(__file__).parent / "weights"
 

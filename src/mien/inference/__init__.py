@@ -1,5 +1,5 @@
 """Recognising photos: offline, without torch."""
 
-from mien.recognition.recognizer import Recognition, Recognizer
+from mien.inference.recognizer import Recognition, Recognizer
 
 __all__ = ["Recognition", "Recognizer"]

@@ -14,12 +14,12 @@ import polars as pl
 
 from mien.datasets.prepared import PreparedSet, landmarks_column
 from mien.errors import DivergedError
-from mien.evaluation import paper
-from mien.evaluation.comparison import TEST, VALIDATION
-from mien.evaluation.comparison_report import write_comparison
 from mien.evaluation.evaluate import Result, evaluate
 from mien.evaluation.report import write_report
 from mien.files import write_json
+from mien.studies import paper
+from mien.studies.comparison import TEST, VALIDATION
+from mien.studies.comparison_report import write_comparison
 from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mien.evaluation import paper
 from mien.evaluation.evaluate import Result
+from mien.studies import paper
 
 VALIDATION, TEST = "validation", "test"
 Judged = Mapping[str, Mapping[str, Result]]

@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mien.faces.points68 import CLOSED_REGIONS, REGIONS
 from mien.images import RGBImage
+from mien.inference.recognizer import Recognition
 from mien.labels import Emotion
-from mien.recognition.recognizer import Recognition
 
 _PAPER, _INK, _FAINT, _LINE = "#ffffff", "#1d2733", "#52616f", "#ffe08a"
 _DARK = np.array([31, 90, 138])

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import require
-from mien.evaluation.metrics import confusion_of_complementary, confusion_of_dominant
 from mien.faces.points68 import CLOSED_REGIONS, REGIONS
 from mien.images import RGBImage
 from mien.labels import CLASSES, Emotion
@@ -24,17 +23,17 @@ _INK, _ACCENT, _PALE = "#1d2733", "#b5402a", "#8fa3b5"
 _LINE_COLOURS = ("#1f5a8a", "#b5402a", "#4c8a4a", "#8a5fa3", "#c08a2b", "#3aa0a0")
 
 
-def confusion_figure(counts: NDArray[np.int64]) -> bytes:
-    """Dominant and complementary confusion side by side, in shares of the photos that show the emotion.
+def confusion_figure(dominant: NDArray[np.int64], complementary: NDArray[np.int64]) -> bytes:
+    """Dominant and complementary confusion side by side, in percent of the photos that show the emotion.
 
     Args:
-        counts: (50, 50), row true class.
+        dominant, complementary: counts, (7, 8): row shown, column read, neutral last.
     """
     figure = _figure(11.6, 4.8)
     for place, (title, matrix) in enumerate(
         (
-            ("Dominant emotion", confusion_of_dominant(counts)),
-            ("Complementary emotion", confusion_of_complementary(counts)),
+            ("Dominant emotion", dominant),
+            ("Complementary emotion", complementary),
         ),
         start=1,
     ):

@@ -12,24 +12,16 @@ Nothing here is a pickle: a downloaded run cannot run code.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from mien.displacement import Population
-from mien.errors import CheckpointError, require
+from mien.errors import CheckpointError
 from mien.files import replacing, write_json
-from mien.models.linear import LinearModel
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from mien.models.network import AnyNetwork, NetworkConfig
 
 META_FILE = "meta.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -67,69 +59,12 @@ def load_meta(run: Path) -> dict[str, Any]:
     return meta
 
 
-def save_network(run: Path, state: dict[str, Tensor]) -> None:
-    """Write a network's weights."""
-    torch_files = require("safetensors.torch", "train")
-    with replacing(run / WEIGHTS_FILE) as temporary:
-        temporary.write_bytes(torch_files.save({name: tensor.contiguous() for name, tensor in state.items()}))
-
-
-def load_network(run: Path, config: NetworkConfig) -> AnyNetwork:
-    """Build a network, with the weights of a run, in evaluation mode.
-
-    Raises:
-        CheckpointError: damaged weights, or weights of another network.
-        MissingExtraError: torch is not installed.
-    """
-    torch_files = require("safetensors.torch", "train")
-    from mien.models.network import build_network
-
-    network = build_network(config)
-    path = run / WEIGHTS_FILE
-    try:
-        network.load_state_dict(torch_files.load_file(path))
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: weights of another network; train the run again") from error
-    return network.eval()
-
-
-def save_linear(run: Path, model: LinearModel) -> None:
-    """Write a linear model."""
-    _save_arrays(run / WEIGHTS_FILE, asdict(model))
-
-
-def load_linear(run: Path) -> LinearModel:
-    """Read a linear model.
-
-    Raises:
-        CheckpointError: damaged, or another kind of model.
-    """
-    return LinearModel(**_load_arrays(run / WEIGHTS_FILE, ("weights", "bias")))
-
-
-def save_population(run: Path, population: Population) -> None:
-    """Write how faces differ and move, as float32."""
-    _save_arrays(run / POPULATION_FILE, {k: v.astype(np.float32) for k, v in asdict(population).items()})
-
-
-def load_population(run: Path) -> Population:
-    """Read how faces differ and move.
-
-    Raises:
-        CheckpointError: missing or damaged.
-    """
-    arrays = _load_arrays(run / POPULATION_FILE, ("mean", "between", "within", "rest"))
-    return Population(**{name: array.astype(np.float64) for name, array in arrays.items()})
-
-
-def _save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
     with replacing(path) as temporary:
         temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
-def _load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     try:
         arrays: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:

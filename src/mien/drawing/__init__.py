@@ -1,0 +1,1 @@
+"""What results look like: landmarks, arrows, the 7 x 7 grid, contact sheets, plots, pages."""

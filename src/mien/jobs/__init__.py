@@ -1,0 +1,1 @@
+"""Resumable work: taking a folder, shards, processes."""
