@@ -15,17 +15,45 @@ from mien.errors import MienError
 from mien.labels import CLASSES, NEUTRAL, CompoundEmotion, Emotion
 
 if TYPE_CHECKING:
-    from mien.inference import Recognition, Recognizer
+    from mien.displacement import Reference
+    from mien.faces import Face, Faces
+    from mien.inference import Recognition, Recognitions, Recognizer
 
-__all__ = ["CLASSES", "NEUTRAL", "CompoundEmotion", "Emotion", "MienError", "Recognition", "Recognizer"]
+_LAZY = {
+    "Face": "mien.faces",
+    "Faces": "mien.faces",
+    "Recognition": "mien.inference",
+    "Recognitions": "mien.inference",
+    "Recognizer": "mien.inference",
+    "Reference": "mien.displacement",
+}
+"""Name -> where it lies. These load OpenCV and onnxruntime, so only when they are asked for."""
+
+__all__ = [
+    "CLASSES",
+    "NEUTRAL",
+    "CompoundEmotion",
+    "Emotion",
+    "Face",
+    "Faces",
+    "MienError",
+    "Recognition",
+    "Recognitions",
+    "Recognizer",
+    "Reference",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """`Recognizer` and `Recognition` load OpenCV and onnxruntime, so only when they are asked for."""
-    if name in ("Recognition", "Recognizer"):
-        from mien import inference
+    if name == "__version__":
+        from importlib.metadata import version
 
-        return getattr(inference, name)
+        return version("mien")
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'mien' has no attribute '{name}'")
 
 

@@ -1,74 +1,211 @@
-"""A trained run on disk: a folder that holds all that is needed to score, and to know where it came from.
+"""A trained run on disk: a folder that holds all that is needed to recognise, and to know where it came from.
 
     meta.json                what was trained, on what, with which choices, how well; written last
-    model.safetensors        the weights
+    head.onnx                from features and geometry to the scores of the 50 classes
+    encoder.onnx             from crops to visual features; only where there is a visual branch
     population.safetensors   how faces differ and move, for references from few photos
-    model.onnx               the network for onnxruntime (networks only)
+    model.safetensors        the weights as torch has them, to train on from (networks only)
     metrics.jsonl            a line for each validation (networks only)
 
-Nothing here is a pickle: a downloaded run cannot run code.
+Nothing here is a pickle: a downloaded run cannot run code. meta.json names the SHA-256 of the other files, so that a
+damaged or exchanged one is noticed before it gives an answer.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from mien.errors import CheckpointError
-from mien.files import replacing, write_json
+from mien.files import replacing, saying_where, write_json
 
 META_FILE = "meta.json"
-WEIGHTS_FILE = "model.safetensors"
+HEAD_FILE = "head.onnx"
+ENCODER_FILE = "encoder.onnx"
 POPULATION_FILE = "population.safetensors"
-ONNX_FILE = "model.onnx"
+WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.jsonl"
-FORMAT = 1
+FORMAT = 2
+
+ReferenceKind = Literal["mean", "neutral", "estimated"]
+"""Where a reference comes from, see `mien.displacement`."""
+ALL_PHOTOS = 0
+"""As a number of photos: all that there are of the subject."""
 
 
-def save_meta(run: Path, meta: dict[str, Any]) -> None:
+class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much data a part of a set holds."""
+
+    photos: int
+    subjects: int
+
+
+class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a run was trained on.
+
+    Attributes:
+        name: of the folder of the prepared set.
+        fingerprint: of the set, see `PreparedSet.fingerprint`.
+        training, validation: how much of it.
+        landmark_size: side of the crops that its landmarks were found on; None for the stored crops.
+    """
+
+    name: str
+    fingerprint: str
+    training: Count
+    validation: Count
+    landmark_size: int | None = None
+
+
+class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What scores are worth with one kind of reference, measured on subjects that were not trained on.
+
+    Attributes:
+        reference: its kind.
+        photos: how many made each reference; `ALL_PHOTOS` for all of the subject.
+        temperature: divides scores before the softmax.
+        top1, top5: accuracy over the 50 classes, 0..1.
+    """
+
+    reference: ReferenceKind
+    photos: int
+    temperature: float
+    top1: float
+    top5: float
+
+
+class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The content of meta.json.
+
+    Attributes:
+        method: `network`, `svm` or `lda`.
+        recipe: all of it, as in its TOML file.
+        seed: of weights, batches and augmentation.
+        data: what it was trained on.
+        best: figures of the best validation: top1 to top5, for networks also step and loss.
+        calibration: by kind of reference and number of photos.
+        files: name -> SHA-256 of the other files that recognition reads.
+        landmarker: what found the 68 landmarks: `ert`, dlib's ensemble of regression trees.
+        crop_size: side of the crops in pixels.
+        name: of the recipe, for people.
+        machine: device, processor, precision, processes.
+        code: commit of a checkout of mien, or None.
+        versions: package -> version.
+    """
+
+    method: Literal["network", "svm", "lda"]
+    recipe: dict[str, Any]
+    seed: int
+    data: TrainingData
+    best: dict[str, float]
+    calibration: tuple[Calibration, ...]
+    files: dict[str, str]
+    landmarker: Literal["ert"] = "ert"
+    crop_size: int = 224
+    name: str = ""
+    machine: dict[str, str | int] = {}
+    code: str | None = None
+    versions: dict[str, str] = {}
+    format: int = FORMAT
+
+    @property
+    def relative_visual(self) -> bool:
+        """Whether the head wants visual features minus the subject's mean feature."""
+        return bool(self.recipe.get("network", {}).get("relative_visual"))
+
+    def calibration_for(self, kind: ReferenceKind, photos: int) -> Calibration:
+        """The calibration of a reference: that of its kind with most photos, but no more than made it.
+
+        Args:
+            kind: of the reference.
+            photos: how many made it.
+        """
+        of_kind = [c for c in self.calibration if c.reference == kind]
+        enough = [c for c in of_kind if c.photos != ALL_PHOTOS and c.photos <= photos]
+        return max(enough, key=lambda c: c.photos) if enough else of_kind[0]
+
+
+def save_meta(run: Path, meta: RunMeta) -> None:
     """Write meta.json; do it last, it marks the run as whole."""
-    write_json(run / META_FILE, {"format": FORMAT, **meta})
+    write_json(run / META_FILE, msgspec.to_builtins(meta))
 
 
-def load_meta(run: Path) -> dict[str, Any]:
+def load_meta(run: Path) -> RunMeta:
     """Read meta.json.
 
     Raises:
-        CheckpointError: no run there, an unfinished, a damaged one, or one of a newer mien.
+        CheckpointError: no run there, an unfinished or damaged one, or one of another version of mien.
     """
     path = run / META_FILE
     if not path.is_file():
         raise CheckpointError(f"{run}: no trained run (meta.json is missing); run: mien train PREPARED {run}")
     try:
-        meta: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = msgspec.json.decode(path.read_bytes())
+        found = content.get("format") if isinstance(content, dict) else None
+        if isinstance(found, int) and found != FORMAT:
+            remedy = "train it again with this one" if found < FORMAT else "update mien"
+            raise CheckpointError(f"{path}: of another version of mien (format {found}, not {FORMAT}); {remedy}")
+        meta = msgspec.convert(content, RunMeta)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); train the run again") from error
-    if not isinstance(meta, dict):
-        raise CheckpointError(f"{path}: damaged (no JSON object); train the run again")
-    missing = [key for key in ("format", "method", "recipe", "data", "references") if key not in meta]
-    if missing:
-        raise CheckpointError(f"{path}: damaged ({', '.join(missing)} missing); train the run again")
-    if meta["format"] != FORMAT:
-        raise CheckpointError(f"{path}: format {meta['format']} is not known; update mien, or train again")
+    if {c.reference for c in meta.calibration} != {"mean", "neutral", "estimated"}:
+        raise CheckpointError(f"{path}: damaged (a calibration is missing); train the run again")
     return meta
 
 
-def save_arrays(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+def hash_files(run: Path) -> dict[str, str]:
+    """Name -> SHA-256 of the files of a run that recognition reads, as `RunMeta.files` holds them."""
+    names = (HEAD_FILE, ENCODER_FILE, POPULATION_FILE)
+    return {name: _hash_file(run / name) for name in names if (run / name).is_file()}
+
+
+def read_checked(run: Path, name: str, meta: RunMeta) -> bytes:
+    """The content of a file of a run.
+
+    Raises:
+        CheckpointError: missing, or not the file that the run was finished with.
+    """
+    path = run / name
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}); train the run again") from error
+    if hashlib.sha256(content).hexdigest() != meta.files.get(name):
+        raise CheckpointError(f"{path}: damaged, or of another run; copy the run again, or train it again")
+    return content
+
+
+def save_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: dict[str, str] | None = None) -> None:
+    """Write named arrays as safetensors, with texts about them."""
+    content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with replacing(path) as temporary, saying_where(path):
+        temporary.write_bytes(save(content, metadata=about))
 
 
 def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Read named arrays.
+
+    Raises:
+        CheckpointError: missing, damaged, with other names, or with values that are no numbers.
+    """
     try:
         arrays: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: missing or damaged ({error}); train the run again") from error
     if set(arrays) != set(names):
         raise CheckpointError(f"{path}: holds {', '.join(sorted(arrays))}, not {', '.join(names)}; train again")
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise CheckpointError(f"{path}: damaged (values that are no numbers); train the run again")
     return arrays
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

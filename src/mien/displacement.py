@@ -1,4 +1,4 @@
-"""Geometry relative to the person: how far each landmark lies from where it rests on the same face.
+"""Geometry relative to the person: how far each landmark lies from its place in the same face without expression.
 
 Eq. 1 of the paper takes the mean landmarks of a subject over all of that subject's photos as reference;
 Eq. 2 subtracts it. All landmarks are those of the aligned crop, so head size, place and tilt are gone.
@@ -6,50 +6,106 @@ Eq. 2 subtracts it. All landmarks are those of the aligned crop, so head size, p
 A reference can come from three places, and a `Reference` says from which:
 
 * `mean`: many photos with all sorts of expressions (Eq. 1, what the networks are trained with);
-* `neutral`: photos of the face at rest, shifted by the usual way from rest to mean;
+* `neutral`: photos of the neutral face, shifted by the usual way from neutral to mean;
 * `estimated`: few photos of unknown expression. How faces differ between people and how they move within
   one are both known from the training subjects (`Population`), so the most likely mean follows.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from safetensors import SafetensorError, safe_open
 
-from mien.artifacts import POPULATION_FILE, load_arrays, save_arrays
+from mien.artifacts import POPULATION_FILE, ReferenceKind, load_arrays, save_arrays
+from mien.errors import DataError
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
 
-ReferenceKind = Literal["mean", "neutral", "estimated"]
 Vector = NDArray[np.float32]
 """Shape (136,): x1 y1 ... x68 y68, crop pixels."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """The landmarks that stand for a face without expression, and where they come from.
+    """What a face is compared with: its landmarks, and perhaps its visual feature, without expression.
 
     Attributes:
         landmarks: shape (68, 2), float32, crop pixels.
         kind: how it was made.
         photo_count: from how many photos.
+        feature: shape (size,), float32: the subject's mean visual feature (see `mean_feature`), which networks with
+            relative visual features subtract; None: unknown, nothing is subtracted.
+        model: identity of the run that made it, whose features and population it rests on; empty where it rests on
+            none.
     """
 
     landmarks: NDArray[np.float32]
     kind: ReferenceKind
     photo_count: int
+    feature: NDArray[np.float32] | None = None
+    model: str = ""
 
     @classmethod
-    def from_mean(cls, landmarks_crop: ArrayLike) -> Reference:
+    def from_mean(cls, landmarks_crop: ArrayLike, feature: NDArray[np.float32] | None = None) -> Reference:
         """Eq. 1: the mean over all photos of a subject; shape (n, 68, 2), n > 0."""
         stack = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, POINT_COUNT, 2)
-        return cls(stack.mean(axis=0).astype(np.float32), "mean", len(stack))
+        return cls(stack.mean(axis=0).astype(np.float32), "mean", len(stack), feature)
+
+    def __repr__(self) -> str:
+        feature = ", with a visual feature" if self.feature is not None else ""
+        return f"Reference({self.kind}, from {self.photo_count} photo{'s' * (self.photo_count != 1)}{feature})"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as a safetensors file, which holds no picture and runs no code.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        arrays = {"landmarks": self.landmarks} | ({} if self.feature is None else {"feature": self.feature})
+        about = {"mien": "reference", "kind": self.kind, "photo_count": str(self.photo_count), "model": self.model}
+        save_arrays(Path(path), arrays, about)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Reference:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: no such file, or none of a reference.
+        """
+        try:
+            with safe_open(path, "numpy") as file:
+                about = file.metadata() or {}
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+            kind, landmarks, feature = about["kind"], arrays["landmarks"], arrays.get("feature")
+            whole = landmarks.shape == (POINT_COUNT, 2) and np.isfinite(landmarks).all()
+            if about.get("mien") != "reference" or kind not in ("mean", "neutral", "estimated") or not whole:
+                raise ValueError("its content is of another kind")
+            return cls(landmarks, kind, int(about["photo_count"]), feature, about["model"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{os.fspath(path)}: no reference that mien saved ({reason}); make it again") from error
+
+
+def mean_feature(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean visual feature of a subject, as if one more photo had shown a feature of zeros.
+
+    So a single photo is not compared with itself alone, and many photos give the mean.
+
+    Args:
+        features: shape (n, size), n > 0.
+
+    Returns:
+        shape (size,).
+    """
+    mean: NDArray[np.float32] = (features.sum(axis=0, dtype=np.float64) / (1 + len(features))).astype(np.float32)
+    return mean
 
 
 def displacement(landmarks_crop: ArrayLike, reference: Reference) -> NDArray[np.float32]:
@@ -99,13 +155,14 @@ class Population:
         mean: shape (136,), float64: the average of the subjects' means.
         between: shape (136, 136): covariance of the subjects' means.
         within: shape (136, 136): covariance of displacement within subjects.
-        rest: shape (136,): average displacement of neutral photos, from mean to rest.
+        neutral: shape (136,): average displacement of neutral photos.
     """
 
     mean: NDArray[np.float64]
     between: NDArray[np.float64]
     within: NDArray[np.float64]
-    rest: NDArray[np.float64]
+    neutral: NDArray[np.float64]
+    _gains: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def fit(cls, landmarks_crop: ArrayLike, subjects: Sequence[str], is_neutral: NDArray[np.bool_]) -> Population:
@@ -114,14 +171,14 @@ class Population:
         Args:
             landmarks_crop: shape (n, 68, 2), crop pixels.
             subjects: n names.
-            is_neutral: shape (n,): which photos show the face at rest; may be none.
+            is_neutral: shape (n,): which photos show a neutral face; may be none.
         """
         vectors = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, DISPLACEMENT_SIZE)
         moved = displacement_by_subject(landmarks_crop, subjects).astype(np.float64)
         _, first = np.unique(np.asarray(subjects), return_index=True)
         means = vectors[first] - moved[first]
-        rest = moved[is_neutral].mean(axis=0) if is_neutral.any() else np.zeros(DISPLACEMENT_SIZE)
-        return cls(means.mean(axis=0), _covariance(means), _covariance(moved), rest)
+        neutral = moved[is_neutral].mean(axis=0) if is_neutral.any() else np.zeros(DISPLACEMENT_SIZE)
+        return cls(means.mean(axis=0), _covariance(means), _covariance(moved), neutral)
 
     def estimate(self, landmarks_crop: ArrayLike) -> Reference:
         """The most likely mean of a person of whom n photos of unknown expression are at hand.
@@ -130,23 +187,32 @@ class Population:
             landmarks_crop: shape (n, 68, 2) or (68, 2), crop pixels.
         """
         photos = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, DISPLACEMENT_SIZE)
-        away = photos.mean(axis=0) - self.mean
-        likely = self.mean + self.between @ np.linalg.solve(self.between + self.within / len(photos), away)
+        likely = self.mean + self._gain(len(photos)) @ (photos.mean(axis=0) - self.mean)
         return Reference(_to_points(likely), "estimated", len(photos))
 
+    def _gain(self, photos: int) -> NDArray[np.float64]:
+        """between (between + within / n)^-1, kept for each n."""
+        if photos not in self._gains:
+            gain = np.linalg.solve(self.between + self.within / photos, self.between).T
+            self._gains[photos] = np.asarray(gain, dtype=np.float64)
+        return self._gains[photos]
+
     def from_neutral(self, landmarks_crop: ArrayLike) -> Reference:
-        """The reference from photos of the face at rest.
+        """The reference from photos of the neutral face.
 
         Args:
             landmarks_crop: shape (n, 68, 2) or (68, 2), crop pixels.
         """
         photos = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, DISPLACEMENT_SIZE)
-        return Reference(_to_points(photos.mean(axis=0) - self.rest), "neutral", len(photos))
+        return Reference(_to_points(photos.mean(axis=0) - self.neutral), "neutral", len(photos))
+
+
+_ARRAYS = ("mean", "between", "within", "neutral")
 
 
 def save_population(run: Path, population: Population) -> None:
     """Write how faces differ and move, as float32."""
-    save_arrays(run / POPULATION_FILE, {k: v.astype(np.float32) for k, v in asdict(population).items()})
+    save_arrays(run / POPULATION_FILE, {name: getattr(population, name).astype(np.float32) for name in _ARRAYS})
 
 
 def load_population(run: Path) -> Population:
@@ -155,7 +221,7 @@ def load_population(run: Path) -> Population:
     Raises:
         CheckpointError: missing or damaged.
     """
-    arrays = load_arrays(run / POPULATION_FILE, ("mean", "between", "within", "rest"))
+    arrays = load_arrays(run / POPULATION_FILE, _ARRAYS)
     return Population(**{name: array.astype(np.float64) for name, array in arrays.items()})
 
 

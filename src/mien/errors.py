@@ -7,6 +7,7 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── PhotoError        a photo that cannot be used
     │   ├── UnreadableError   not an image, truncated, empty, too large or too thin
     │   └── FaceError         no face, or more faces than wanted
+    ├── ForeignReferenceError a reference that another run made
     ├── DataError         a folder, manifest or prepared set that cannot be used
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
@@ -32,7 +33,17 @@ class LabelError(MienError, ValueError):
 
 
 class PhotoError(MienError):
-    """A photo that cannot be used."""
+    """A photo that cannot be used.
+
+    Attributes:
+        reason: why, and what to do.
+        photo: name of the photo, or None where it is not known.
+    """
+
+    def __init__(self, reason: str, photo: str | None = None) -> None:
+        super().__init__(reason if photo is None else f"{photo}: {reason}")
+        self.reason = reason
+        self.photo = photo
 
 
 class UnreadableError(PhotoError):
@@ -40,7 +51,19 @@ class UnreadableError(PhotoError):
 
 
 class FaceError(PhotoError):
-    """A photo without a face, or with more faces than wanted."""
+    """A photo without a face, or with more faces than wanted.
+
+    Attributes:
+        count: how many faces it shows.
+    """
+
+    def __init__(self, reason: str, photo: str | None = None, count: int = 0) -> None:
+        super().__init__(reason, photo)
+        self.count = count
+
+
+class ForeignReferenceError(MienError):
+    """A reference that was made with the weights of another run."""
 
 
 class DataError(MienError):

@@ -29,9 +29,6 @@ def submit(
     order: Annotated[Path, typer.Option(help="The challenge's order_of_test.txt: a photo's name a line.")],
 ) -> None:
     from mien.datasets.prepared import PreparedSet
-    from mien.errors import require
-
-    require("torch", "train")
     from mien.evaluation.submission import read_predictions, write_submission
 
     refuse_output(out, (".zip",), [order])

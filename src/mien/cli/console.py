@@ -92,7 +92,13 @@ def shown(text: str) -> str:
 
 def print_json(content: Any) -> None:
     """JSON on stdout, and nothing else there; bytes of file names that are no UTF-8 stand there as escapes."""
-    print(json.dumps(content, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode())
+    print_out(json.dumps(content, indent=2, ensure_ascii=False).encode(errors="backslashreplace").decode())
+
+
+def print_out(text: str) -> None:
+    """A line on stdout, at once; what its encoding lacks is escaped, so that no answer is lost."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
 
 
 def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = ()) -> None:

@@ -86,7 +86,7 @@ def _recognise(photo: Path, run: Path, out: Path) -> None:
     from mien.cli.predict import predict
 
     stdout.print()
-    predict([photo], run=run, largest_face=True, picture=out / f"{photo.stem}.png")
+    predict([str(photo)], run=run, largest_face=True, picture=out / f"{photo.stem}.png")
     stdout.print(f"picture: {out}/{photo.stem}.png")
 
 

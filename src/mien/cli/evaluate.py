@@ -31,9 +31,6 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     from mien.datasets.prepared import PreparedSet
-    from mien.errors import require
-
-    require("torch", "train")
     from mien.evaluation.evaluate import evaluate as evaluate_runs
     from mien.evaluation.report import write_report
 

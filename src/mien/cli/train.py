@@ -48,6 +48,8 @@ def train(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print meta.json, or the summary of several runs.")] = False,
 ) -> None:
+    import msgspec
+
     from mien.datasets.prepared import PreparedSet
     from mien.errors import require
 
@@ -74,9 +76,9 @@ def train(
     if not speaks:
         return
     if json:
-        print_json(meta)
+        print_json(msgspec.to_builtins(meta))
         return
-    best = meta["best"]
+    best = meta.best
     at = f" at step {best['step']}" if "step" in best else ""
     stdout.print(f"{run}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}{at}")
 

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mien.faces.points68 import CLOSED_REGIONS, REGIONS
 from mien.images import RGBImage
-from mien.inference.recognizer import Recognition
+from mien.inference import Recognition
 from mien.labels import Emotion
 
 _PAPER, _INK, _FAINT, _LINE = "#ffffff", "#1d2733", "#52616f", "#ffe08a"

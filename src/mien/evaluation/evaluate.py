@@ -1,4 +1,4 @@
-"""Judging trained runs on a part of a prepared set."""
+"""Evaluating trained runs on a part of a prepared set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import METRICS_FILE, load_meta
+from mien.artifacts import METRICS_FILE, RunMeta, load_meta
 from mien.datasets.prepared import PreparedSet
-from mien.evaluation.metrics import confusion, interval_by_subject, misclassification, top_accuracies
+from mien.evaluation.metrics import (
+    confusion,
+    confusion_of_complementary,
+    confusion_of_dominant,
+    interval_by_subject,
+    misclassification,
+    top_accuracies,
+)
 from mien.evaluation.scoring import run_scores
 
 
@@ -28,7 +35,7 @@ class Result:
         interval: 95% interval of top-1, over subjects.
         misclassification: in percent.
         confusion: (50, 50) counts, row true class.
-        meta: the run's meta.json.
+        meta: what is known about the run.
         own_set: whether the photos are of the set that the run was trained on, so that its split holds.
         log: the lines of its metrics.jsonl; empty for linear models.
     """
@@ -39,7 +46,7 @@ class Result:
     interval: tuple[float, float]
     misclassification: float
     confusion: NDArray[np.int64]
-    meta: dict[str, Any]
+    meta: RunMeta
     own_set: bool
     log: list[dict[str, float]] = field(default_factory=list)
 
@@ -50,13 +57,13 @@ class Result:
             "top": [round(float(share), 4) for share in self.accuracies],
             "top1_interval": [round(edge, 4) for edge in self.interval],
             "misclassification": round(self.misclassification, 4),
-            "dominant": round(_share_right(self.confusion, axis=1), 4),
-            "complementary": round(_share_right(self.confusion, axis=0), 4),
+            "dominant": round(_accuracy(confusion_of_dominant(self.confusion)), 4),
+            "complementary": round(_accuracy(confusion_of_complementary(self.confusion)), 4),
         }
 
 
 def evaluate(runs: Mapping[str, Path], part: PreparedSet) -> list[Result]:
-    """Judge runs on the photos of a part.
+    """Evaluate runs on the photos of a part.
 
     Args:
         runs: name -> folder.
@@ -82,13 +89,11 @@ def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
         misclassification=misclassification(scores, part.labels),
         confusion=confusion(part.labels, predicted),
         meta=meta,
-        own_set=meta["data"]["fingerprint"] == part.with_landmarks(meta["data"].get("landmark_size")).fingerprint,
+        own_set=meta.data.fingerprint == part.with_landmarks(meta.data.landmark_size).fingerprint,
         log=[json.loads(line) for line in lines],
     )
 
 
-def _share_right(counts: NDArray[np.int64], axis: int) -> float:
-    """Share of photos with an emotion whose dominant (axis 1) or complementary (axis 0) one was read right."""
-    emotions = counts[1:, 1:].reshape(7, 7, 7, 7)
-    right = np.einsum("aibi->", emotions) if axis == 1 else np.einsum("iaib->", emotions)
-    return float(right / max(1, counts[1:].sum()))
+def _accuracy(counts: NDArray[np.int64]) -> float:
+    """Of one of the two emotions, over photos that show one; (7, 8) counts, row shown, column read."""
+    return float(np.trace(counts) / max(1, counts.sum()))

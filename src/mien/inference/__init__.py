@@ -1,5 +1,7 @@
-"""Recognising photos: offline, without torch."""
+"""Recognising photos: offline, without torch. The one way from a photo to an answer."""
 
-from mien.inference.recognizer import Recognition, Recognizer
+from mien.inference.model import ExpressionModel
+from mien.inference.recognizer import Recognizer
+from mien.inference.results import Recognition, Recognitions
 
-__all__ = ["Recognition", "Recognizer"]
+__all__ = ["ExpressionModel", "Recognition", "Recognitions", "Recognizer"]

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 _TEMPERATURES = np.geomspace(0.02, 20, 121)
 
 
-def probabilities(scores: ArrayLike, temperature: float) -> NDArray[np.float64]:
+def probabilities(scores: ArrayLike, temperature: ArrayLike) -> NDArray[np.float64]:
     """Softmax over the last axis of scores / temperature; each row sums to 1."""
-    scaled = np.asarray(scores, dtype=np.float64) / temperature
+    scaled = np.asarray(scores, dtype=np.float64) / np.asarray(temperature)
     raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
     normalised: NDArray[np.float64] = raised / raised.sum(axis=-1, keepdims=True)
     return normalised

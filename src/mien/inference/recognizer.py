@@ -1,9 +1,9 @@
-"""Recognising photos with a trained network, through onnxruntime; torch is not needed.
+"""Recognising photos with a trained run, through onnxruntime; torch is not needed.
 
 >>> recognizer = Recognizer.load()
 >>> recognizer.recognize("photo.jpg").phrase  # doctest: +SKIP
 'surprisedly happy'
->>> me = recognizer.reference_at_rest(["passport.jpg"])  # doctest: +SKIP
+>>> me = recognizer.neutral_reference(["passport.jpg"])  # doctest: +SKIP
 >>> recognizer.recognize("photo.jpg", me).phrase  # doctest: +SKIP
 'happy'
 """
@@ -11,233 +11,293 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice, repeat
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypeVar, overload
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
-from mien.artifacts import ONNX_FILE, load_meta
-from mien.displacement import Population, Reference, displacement, load_population
-from mien.errors import CheckpointError, FaceError, PhotoError, UnreadableError
-from mien.faces import Face, FaceExtractor
-from mien.images import MIN_SIDE, PhotoArray, PhotoFile, RGBImage
-from mien.inference.calibration import probabilities
-from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
+from mien.artifacts import Calibration, RunMeta
+from mien.displacement import Reference
+from mien.errors import CheckpointError, FaceError, MienError, PhotoError
+from mien.faces import Face, FaceExtractor, Faces
+from mien.images import PhotoSource, open_photo
+from mien.inference.model import ExpressionModel
+from mien.inference.results import Recognition, Recognitions
 
-_WEIGHTS = Path(__file__).parent / "weights"
+WhichFaces = Literal["one", "largest", "all"]
+"""`one`: the face of a photo that shows one; several are refused. `largest`: the largest. `all`: every face."""
+PhotoLike = PhotoSource | Face | Faces
+"""A photo (path, bytes, binary file, PIL image, or array), or what `Recognizer.detect` found in one."""
 
-Photo = str | os.PathLike[str] | RGBImage
-"""A file, or pixels: (height, width, 3), uint8, RGB."""
-
-
-@dataclass(frozen=True, eq=False)
-class Recognition:
-    """What a face shows, as far as the network can tell: a displayed expression, not a feeling.
-
-    Attributes:
-        probabilities: shape (50,), sums to 1; position is class index.
-        reference: what the landmarks were compared with.
-        face: the face that was looked at.
-    """
-
-    probabilities: NDArray[np.float64]
-    reference: Reference
-    face: Face
-
-    @cached_property
-    def emotion(self) -> CompoundEmotion:
-        """The likeliest of the 50 classes."""
-        return CLASSES[int(np.argmax(self.probabilities))]
-
-    @property
-    def phrase(self) -> str:
-        """The likeliest class in English, say `'disgustedly sad'`."""
-        return self.emotion.phrase
-
-    @cached_property
-    def matrix(self) -> NDArray[np.float64]:
-        """Shape (7, 7): probability by complementary (row) and dominant emotion (column)."""
-        return scores_to_matrix(self.probabilities)[0]
-
-    @property
-    def neutral(self) -> float:
-        """Probability that no emotion is shown."""
-        return float(self.probabilities[0])
-
-    def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
-        """The likeliest classes with their probabilities, falling."""
-        order = np.argsort(-self.probabilities, kind="stable")[:count]
-        return [(CLASSES[i], float(self.probabilities[i])) for i in order]
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: everything but the pixels, probabilities to 4 places."""
-        dominant, complementary = self.matrix.sum(axis=0), self.matrix.sum(axis=1)
-        return {
-            "label": str(self.emotion),
-            "phrase": self.phrase,
-            "dominant": self.emotion.dominant and self.emotion.dominant.noun,
-            "complementary": self.emotion.complementary and self.emotion.complementary.noun,
-            "probability": _rounded(self.probabilities.max()),
-            "top": [
-                {"label": str(emotion), "phrase": emotion.phrase, "probability": _rounded(share)}
-                for emotion, share in self.top()
-            ],
-            "neutral": _rounded(self.neutral),
-            "dominant_probabilities": {e.noun: _rounded(dominant[e - 1]) for e in Emotion},
-            "complementary_probabilities": {e.noun: _rounded(complementary[e - 1]) for e in Emotion},
-            "matrix": np.round(self.matrix, 4).tolist(),
-            "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
-            "face": {
-                "count": self.face.face_count,
-                "box": self.face.box.as_array().round(1).tolist(),
-                "score": round(self.face.box.score, 3),
-                "landmarks": self.face.landmarks_photo.tolist(),
-            },
-        }
+_AHEAD = 2
+"""Photos for each thread that are read before they are asked for."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Recognizer:
     """Reads compound expressions from photos; build it with `Recognizer.load`.
 
+    One recognizer may be shared among threads. It can be pickled: what is pickled is where its run lies.
+
     Args:
-        session: the network; inputs `crops` and `displacement`, output `scores`.
-        population: makes references from few photos.
-        meta: the run's meta.json.
+        model: encoder, head, population and calibration of a run.
+        run: where it was loaded from; None for the weights that come with mien.
     """
 
-    def __init__(self, session: onnxruntime.InferenceSession, population: Population, meta: dict[str, Any]) -> None:
-        self._session = session
-        self._population = population
-        self._extractor = FaceExtractor()
-        self.meta = meta
+    def __init__(self, model: ExpressionModel, run: Path | None = None) -> None:
+        self._model = model
+        self._run = run
+        self._extractor = FaceExtractor(model.meta.crop_size)
 
     @classmethod
     def load(cls, run: str | os.PathLike[str] | None = None) -> Recognizer:
         """Load a trained run, or the weights that come with mien.
 
         Raises:
-            CheckpointError: no such run, an unfinished, damaged or linear one, or one of other landmarks.
+            CheckpointError: no such run, an unfinished or damaged one, one of another version of mien, or one whose
+                landmarks come from crops of another size.
         """
-        path = Path(run) if run is not None else _WEIGHTS
-        meta = load_meta(path)
-        if meta["method"] != "network":
-            raise CheckpointError(f"{path}: a linear model ({meta['method']}); name the run of a network")
-        if size := meta["data"].get("landmark_size"):
+        model = ExpressionModel.load(run)
+        if size := model.meta.data.landmark_size:
             raise CheckpointError(
-                f"{path}: trained with landmarks from crops of {size} pixels; name a run of those from crops of its "
-                "pictures' own size"
+                f"{model.path}: trained with landmarks from crops of {size} pixels; name a run of those from crops "
+                "of its pictures' own size"
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        try:
-            session = onnxruntime.InferenceSession(path / ONNX_FILE, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has no common base for its errors
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(
-                f"{path / ONNX_FILE}: missing or damaged ({reason}); train the run again"
-            ) from error
-        return cls(session, load_population(path), meta)
+        return cls(model, None if run is None else Path(run).resolve())
 
-    def find_face(self, photo: Photo, *, largest: bool = False) -> Face:
-        """The face in a photo.
+    @property
+    def meta(self) -> RunMeta:
+        """What is known about the run."""
+        return self._model.meta
 
-        Args:
-            largest: take the largest where several are found; else they are refused.
+    @property
+    def accuracy_by_reference(self) -> tuple[Calibration, ...]:
+        """Accuracy with each kind of reference and number of photos, on the validation subjects of the run."""
+        return self.meta.calibration
+
+    def detect(self, photo: PhotoLike) -> Faces:
+        """All faces of a photo, the largest first: boxes, landmarks, aligned crops, quality.
 
         Raises:
-            UnreadableError: the file is no usable image.
-            FaceError: no face, or several.
+            UnreadableError: no usable picture.
+            FaceError: no face.
         """
-        pixels = PhotoArray(_checked(photo)) if isinstance(photo, np.ndarray) else PhotoFile(photo)
-        where = "photo" if isinstance(photo, np.ndarray) else os.fspath(photo)
-        try:
-            face = self._extractor.extract(pixels)
-        except FaceError as error:
-            raise FaceError(f"{where}: {error}") from error
-        if face.face_count > 1 and not largest:
-            raise FaceError(
-                f"{where}: {face.face_count} faces found; crop the photo to one of them, or take the largest "
-                "(--largest-face)"
-            )
-        return face
+        return self._find(photo, "all")
 
-    def reference_at_rest(self, photos: Iterable[Photo | Face], *, largest: bool = False) -> Reference:
-        """A reference from photos of the face at rest; one is enough.
+    @overload
+    def recognize(
+        self, photo: PhotoLike, reference: Reference | None = None, faces: Literal["one", "largest"] = "one"
+    ) -> Recognition: ...
+
+    @overload
+    def recognize(
+        self, photo: PhotoLike, reference: Reference | None = None, *, faces: Literal["all"]
+    ) -> Recognitions: ...
+
+    @overload
+    def recognize(
+        self, photo: PhotoLike, reference: Reference | None = None, faces: WhichFaces = "one"
+    ) -> Recognition | Recognitions: ...
+
+    def recognize(
+        self, photo: PhotoLike, reference: Reference | None = None, faces: WhichFaces = "one"
+    ) -> Recognition | Recognitions:
+        """What the faces in a photo show.
 
         Args:
-            photos: files, pixels, or faces that were found before.
-            largest: see `find_face`.
+            photo: a path, bytes, a binary file, a PIL image (turned as its EXIF says), an array of shape
+                (height, width) or (height, width, 3), uint8, grey or RGB; or what `detect` found.
+            reference: the same face, from `neutral_reference` or `reference`; None: estimated from each face alone,
+                which is less sure (`accuracy_by_reference` tells how much).
+            faces: which of them are wanted.
+
+        Returns:
+            a `Recognition`; for `all` the `Recognitions` of all faces.
+
+        Raises:
+            UnreadableError: no usable picture.
+            FaceError: no face, or several where one is wanted.
+            ForeignReferenceError: a reference that another run made.
+        """
+        found = self._classify(self._find(photo, faces), reference)
+        return found if faces == "all" else found[0]
+
+    def recognize_many(
+        self,
+        photos: Iterable[PhotoLike] | PhotoLike,
+        references: Reference | Iterable[Reference | None] | None = None,
+        *,
+        faces: WhichFaces = "one",
+        workers: int | None = None,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> Iterator[Recognitions]:
+        """What the faces in many photos show, in the order of the photos, each as soon as it is known.
+
+        Photos are read a little ahead, so any number of them takes no more memory than a few.
+
+        Args:
+            photos: as for `recognize`; one alone is taken as a list of one.
+            references: one for all photos, or one for each.
+            faces: which of them are wanted.
+            workers: threads; None: one for each processor.
+            errors: `raise` what is wrong with a photo, or `return` it in `Recognitions.error`.
+
+        Yields:
+            the `Recognitions` of each photo.
+        """
+        if references is None or isinstance(references, Reference):
+            items: Iterable[tuple[PhotoLike, Reference | None]] = zip(_as_list(photos), repeat(references))
+        else:
+            items = zip(_as_list(photos), references, strict=True)
+
+        def read(item: tuple[PhotoLike, Reference | None]) -> Recognitions:
+            photo, reference = item
+            try:
+                return self._classify(self._find(photo, faces), reference)
+            except PhotoError as error:
+                if errors == "raise":
+                    raise
+                name = error.photo or "photo"
+                return Recognitions((), name, ((name, error),))
+
+        return _map_ahead(read, items, workers or _processors())
+
+    def detect_many(
+        self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces = "all", workers: int | None = None
+    ) -> Iterator[Faces | PhotoError]:
+        """The faces in many photos, in the order of the photos; arguments as for `recognize_many`.
+
+        Yields:
+            the `Faces` of each photo, or what is wrong with it.
+        """
+
+        def find(photo: PhotoLike) -> Faces | PhotoError:
+            try:
+                return self._find(photo, faces)
+            except PhotoError as error:
+                return error
+
+        return _map_ahead(find, _as_list(photos), workers or _processors())
+
+    def neutral_reference(
+        self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
+    ) -> Reference:
+        """A reference from photos of the neutral face; one is enough.
+
+        Args:
+            photos: as for `recognize`; one alone is taken as a list of one.
+            faces: which face is meant where a photo shows several.
 
         Raises:
             PhotoError: one of the photos cannot be used, or there are none.
         """
-        return self._population.from_neutral(self._landmarks(photos, largest))
+        found = self._find_all(photos, faces)
+        return self._model.neutral_reference(np.stack([face.landmarks_crop for face in found]))
 
-    def reference_from_many(self, photos: Iterable[Photo | Face], *, largest: bool = False) -> Reference:
+    def reference(
+        self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
+    ) -> Reference:
         """A reference from photos of one person with various expressions, the more the better.
 
         Args:
-            photos: files, pixels, or faces that were found before.
-            largest: see `find_face`.
+            photos: as for `recognize`; one alone is taken as a list of one.
+            faces: which face is meant where a photo shows several.
 
         Raises:
             PhotoError: one of the photos cannot be used, or there are none.
         """
-        return self._population.estimate(self._landmarks(photos, largest))
+        found = self._find_all(photos, faces)
+        features = self._model.encode(np.stack([face.crop for face in found]))
+        return self._model.reference(np.stack([face.landmarks_crop for face in found]), features)
 
-    def recognize(self, photo: Photo, reference: Reference | None = None, *, largest: bool = False) -> Recognition:
-        """What the face in a photo shows.
+    def _find(self, photo: PhotoLike, faces: WhichFaces) -> Faces:
+        if faces not in ("one", "largest", "all"):
+            raise MienError(f"faces={faces!r}: choose 'one', 'largest' or 'all'")
+        if isinstance(photo, Face):
+            return Faces((photo,))
+        if isinstance(photo, Faces):
+            wanted = photo if faces == "all" else photo[:1]
+            _refuse_several(photo[0], photo.photo, faces)
+            return wanted
+        opened = open_photo(photo)
+        try:
+            found = self._extractor.extract_all(opened)
+            first = next(found)
+            _refuse_several(first, opened.name, faces)
+            return Faces((first, *found) if faces == "all" else (first,), opened.name)
+        except FaceError as error:
+            raise FaceError(error.reason, opened.name, error.count) from error
 
-        Args:
-            photo: a file or pixels.
-            reference: the same face at rest; estimated from the photo alone if None, which is less sure
-                (`reference_costs` tells how much).
-            largest: see `find_face`.
+    def _find_all(self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces) -> list[Face]:
+        found = [self._find(photo, faces)[0] for photo in _as_list(photos)]
+        if not found:
+            raise PhotoError("a reference needs at least one photo; name a photo of the neutral face")
+        return found
 
-        Raises:
-            PhotoError: the photo cannot be used.
-        """
-        return self.recognize_faces([self.find_face(photo, largest=largest)], reference)[0]
-
-    def recognize_faces(self, faces: list[Face], reference: Reference | None = None) -> list[Recognition]:
-        """What faces show that were found before; all against `reference`, or each against its estimate."""
-        if not faces:
-            return []
-        references = [reference or self._population.estimate(face.landmarks_crop) for face in faces]
-        moved = [displacement(f.landmarks_crop, r) for f, r in zip(faces, references, strict=True)]
-        feed = {"crops": np.stack([face.crop for face in faces]), "displacement": np.stack(moved)}
-        scores = self._session.run(["scores"], feed)[0]
-        return [
-            Recognition(probabilities(row, self.meta["references"][used.kind]["temperature"]), used, face)
-            for row, used, face in zip(scores, references, faces, strict=True)
+    def _classify(self, faces: Faces, reference: Reference | None) -> Recognitions:
+        model = self._model
+        if reference is not None:
+            model.refuse_foreign(reference)
+        landmarks = np.stack([face.landmarks_crop for face in faces])
+        features = model.encode(np.stack([face.crop for face in faces]))
+        references = [
+            reference or model.reference(landmarks[i : i + 1], features[i : i + 1]) for i in range(len(faces))
         ]
-
-    @property
-    def reference_costs(self) -> dict[str, float]:
-        """Top-1 accuracy with each kind of reference, on the validation subjects of the run."""
-        return {kind: measured["top1"] for kind, measured in self.meta["references"].items()}
-
-    def _landmarks(self, photos: Iterable[Photo | Face], largest: bool) -> NDArray[np.float32]:
-        faces = (photo if isinstance(photo, Face) else self.find_face(photo, largest=largest) for photo in photos)
-        landmarks = [face.landmarks_crop for face in faces]
-        if not landmarks:
-            raise PhotoError("a reference needs at least one photo; name a photo of the face at rest")
-        return np.stack(landmarks)
-
-
-def _checked(pixels: NDArray[Any]) -> RGBImage:
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < MIN_SIDE:
-        raise UnreadableError(
-            f"photo: pixels of shape {pixels.shape} and type {pixels.dtype}; give (height, width, 3), uint8, RGB, "
-            f"with sides of {MIN_SIDE} or more"
+        probabilities = model.probabilities(model.scores(features, landmarks, references), references)
+        read = zip(probabilities, references, faces, strict=True)
+        return Recognitions(
+            tuple(Recognition(row, used, face, faces.photo, place) for place, (row, used, face) in enumerate(read)),
+            faces.photo,
         )
-    return np.ascontiguousarray(pixels)
+
+    def __reduce__(self) -> tuple[Callable[..., Recognizer], tuple[Path | None]]:
+        return Recognizer.load, (self._run,)
+
+    def __repr__(self) -> str:
+        return f"Recognizer({'weights that come with mien' if self._run is None else self._run})"
 
 
-def _rounded(share: float) -> float:
-    return round(float(share), 4)
+def _refuse_several(face: Face, name: str, faces: WhichFaces) -> None:
+    if face.face_count > 1 and faces == "one":
+        raise FaceError(
+            f"{face.face_count} faces found; crop the photo to one of them, or choose faces='largest' or faces='all'",
+            count=face.face_count,
+        )
+
+
+def _as_list(photos: Iterable[PhotoLike] | PhotoLike) -> Iterable[PhotoLike]:
+    """Photos as they are given, one alone as a list of one: a text is one path, an array one picture."""
+    single = isinstance(photos, (Face, Faces, np.ndarray)) or not isinstance(photos, Iterable)
+    if single or isinstance(photos, (str, bytes, os.PathLike)) or hasattr(photos, "read"):
+        return [photos]  # type: ignore[list-item]
+    return photos  # type: ignore[return-value]
+
+
+def _map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
+    """`map` by threads, in order, that reads no more than a few items ahead."""
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    coming = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[Result]] = deque(pool.submit(work, item) for item in islice(coming, _AHEAD * workers))
+        try:
+            while begun:
+                result = begun.popleft().result()
+                begun.extend(pool.submit(work, item) for item in islice(coming, 1))
+                yield result
+        finally:
+            for future in begun:
+                future.cancel()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+__all__ = ["PhotoLike", "Recognizer", "WhichFaces"]

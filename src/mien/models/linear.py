@@ -6,14 +6,12 @@ Fitting needs scikit-learn; a fitted model is two arrays and needs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import WEIGHTS_FILE, load_arrays, save_arrays
 from mien.errors import DataError, require
 from mien.labels import CLASS_COUNT, CLASSES
 
@@ -67,20 +65,6 @@ LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], Linear
     "svm": fit_svm,
     "lda": fit_lda,
 }
-
-
-def save_linear(run: Path, model: LinearModel) -> None:
-    """Write a linear model."""
-    save_arrays(run / WEIGHTS_FILE, asdict(model))
-
-
-def load_linear(run: Path) -> LinearModel:
-    """Read a linear model.
-
-    Raises:
-        CheckpointError: damaged, or another kind of model.
-    """
-    return LinearModel(**load_arrays(run / WEIGHTS_FILE, ("weights", "bias")))
 
 
 def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:  # type: ignore[no-untyped-def]

@@ -82,14 +82,14 @@ class Network(nn.Module):
         self.head = head
         self.relative = relative
 
-    def look(self, crops: Tensor) -> Tensor | None:
+    def encode(self, crops: Tensor) -> Tensor | None:
         """The visual feature of each crop, (n, 256); None without a visual branch."""
         return None if self.visual is None else self.visual(crops)
 
-    def judge(
+    def classify(
         self, feature: Tensor | None, displacement: Tensor, subjects: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Outputs from visual features; arguments and result as for `look` and `outputs`.
+        """Outputs from visual features; arguments and result as for `encode` and `outputs`.
 
         Always in float32, at no cost in time: in bfloat16 scores tie, which cost 1.6% top-1 (docs/experiments.md).
         """
@@ -107,7 +107,7 @@ class Network(nn.Module):
         return {name: output.float() for name, output in outputs.items()}
 
     def outputs(self, crops: Tensor, displacement: Tensor, subjects: Tensor | None = None) -> dict[str, Tensor]:
-        """What the criterion judges.
+        """What the criterion compares with its targets.
 
         Args:
             crops, displacement: as for `forward`.
@@ -117,7 +117,7 @@ class Network(nn.Module):
         Returns:
             name -> (n, size), float32, see the module.
         """
-        return self.judge(self.look(crops), displacement, subjects)
+        return self.classify(self.encode(crops), displacement, subjects)
 
     def forward(self, crops: Tensor, displacement: Tensor) -> Tensor:
         """Score the classes, of each photo by itself.
@@ -180,9 +180,7 @@ def join_scores(outputs: dict[str, Tensor]) -> Tensor:
 
 
 def subject_means(features: Tensor, subjects: Tensor) -> Tensor:
-    """For each photo its subject's mean feature, as if one more photo had shown a feature of zeros.
-
-    So a single photo is not compared with itself alone, and many photos give the mean.
+    """For each photo its subject's mean feature, as `mien.displacement.mean_feature` makes it.
 
     Args:
         features: (n, size).
@@ -221,7 +219,7 @@ def build_network(config: NetworkConfig) -> AnyNetwork:
 
 
 def save_network(run: Path, state: dict[str, Tensor]) -> None:
-    """Write a network's weights."""
+    """Write a network's weights as torch has them."""
     torch_files = require("safetensors.torch", "train")
     with replacing(run / WEIGHTS_FILE) as temporary:
         temporary.write_bytes(torch_files.save({name: tensor.contiguous() for name, tensor in state.items()}))

@@ -185,8 +185,8 @@ def findings(judged: Judged) -> list[str]:
         hinge, entropy = (judged[key][VALIDATION] for key in ("fused-half", "cross-entropy"))
         said.append(
             f"Hinge loss against cross-entropy, dropout 0.5: {hinge.accuracies[0]:.3f} against "
-            f"{entropy.accuracies[0]:.3f}; validation loss was lowest at iteration {hinge.meta['best']['step']:,} "
-            f"and {entropy.meta['best']['step']:,}. The paper finds both equally accurate, and cross-entropy to "
+            f"{entropy.accuracies[0]:.3f}; validation loss was lowest at iteration {hinge.meta.best['step']:,} "
+            f"and {entropy.meta.best['step']:,}. The paper finds both equally accurate, and cross-entropy to "
             "overfit sooner."
         )
     return said

@@ -186,18 +186,18 @@ def _train_method(
 
 def _setup(preset: str, settings: Sequence[str], fused: Result) -> dict[str, str]:
     """What to know about the runs, for the report."""
-    recipe, machine = fused.meta["recipe"], fused.meta["machine"]
+    recipe, machine = fused.meta.recipe, fused.meta.machine
     network, training = recipe["network"], recipe["training"]
     return {
         "Preset": f"{preset}{', changed: ' + ', '.join(settings) if settings else ''}",
         "Networks": f"{network['visual']} branch, head {network['head']}, dropout {network['dropout']:g}, "
         f"{training['optimiser']}, rate {training['learning_rate']:g}, {training['iterations']:,} iterations of "
         f"{training['batch_size']} photos (the paper: AlexNet branch, SGD, {paper.ITERATIONS:,} of 32)",
-        "Trained on": f"{fused.meta['data']['training']['photos']:,} photos of "
-        f"{fused.meta['data']['training']['subjects']} people, set {fused.meta['data']['fingerprint']}",
+        "Trained on": f"{fused.meta.data.training.photos:,} photos of "
+        f"{fused.meta.data.training.subjects} people, set {fused.meta.data.fingerprint}",
         "Machine": f"{machine['device']}, {machine['processor']}, {machine['precision']}; mien "
-        f"{fused.meta['versions']['mien']}{' at ' + fused.meta['code'] if fused.meta['code'] else ''}, torch "
-        f"{fused.meta['versions']['torch']}",
+        f"{fused.meta.versions['mien']}{' at ' + fused.meta.code if fused.meta.code else ''}, torch "
+        f"{fused.meta.versions['torch']}",
     }
 
 

@@ -17,18 +17,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mien.artifacts import ReferenceKind
 from mien.datasets.prepared import PreparedSet
-from mien.displacement import Population, ReferenceKind
+from mien.displacement import Population
 from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
-from mien.evaluation.references import displacement_against
-from mien.evaluation.scoring import network_outputs
 from mien.models.losses import LOSSES, Criterion
 from mien.models.network import AnyNetwork, build_network, join_scores, save_network
 from mien.training.batches import Batch, Batches, step_seed
 from mien.training.optimisation import RunningMean, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig
+from mien.training.references import displacement_against
 from mien.training.resume import load_progress, log_line, save_progress
+from mien.training.scoring import network_outputs
 
 LOOK_EVERY = 50
 """On a GPU, steps between looks at the loss; each look waits for all that the GPU has to do."""

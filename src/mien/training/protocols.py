@@ -125,7 +125,7 @@ def train_trials(
         meta = train(
             trial.prepared, run, trial.recipe, name=name, resume=resume, allow_leaks=allow_leaks, report=tell
         )
-        bests[trial.folder] = meta["best"]
+        bests[trial.folder] = meta.best
     figures = [f"top{k}" for k in range(1, 6)] + (["loss"] if "loss" in bests[trials[0].folder] else [])
     summary = {
         "runs": bests,

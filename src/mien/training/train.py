@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import lightning_fabric
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
-from mien.artifacts import META_FILE, ONNX_FILE, load_meta, save_meta
+from mien.artifacts import META_FILE, Count, RunMeta, TrainingData, hash_files, load_meta, save_meta
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.displacement import Population, save_population
 from mien.errors import DataError, LabelError, OutputError, require
 from mien.evaluation.metrics import top_accuracies
-from mien.evaluation.references import compare_references
-from mien.evaluation.scoring import Judge, linear_features, look_once
+from mien.evaluation.references import calibrate, mean_references
+from mien.evaluation.scoring import precompute_features
+from mien.inference import ExpressionModel
 from mien.jobs.claims import claim_folder, working_in
-from mien.models.export import export_onnx
-from mien.models.linear import LINEAR_FITS, LinearModel, save_linear
-from mien.models.network import join_scores, load_network
+from mien.models.export import export_linear, export_network
+from mien.models.linear import LINEAR_FITS
+from mien.models.network import load_network
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe
@@ -42,7 +42,7 @@ def train(
     resume: bool = False,
     allow_leaks: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
-) -> dict[str, Any]:
+) -> RunMeta:
     """Train a recipe on the training subjects; choose by the validation subjects; leave the test ones alone.
 
     A run that is there already, made of the same recipe and data, is left as it is.
@@ -56,7 +56,7 @@ def train(
         report: called after every step of a network.
 
     Returns:
-        the content of meta.json.
+        what is known about the run.
 
     Raises:
         DataError: no labelled training or validation photos, a subject or picture on both sides, or a label that is
@@ -68,8 +68,7 @@ def train(
     training, validation = prepared.select("train"), prepared.select("validation")
     for part in (training, validation):
         _refuse_other_labels(part)
-    if recipe.method == "network":
-        require("onnxscript", "train")  # wanted at the very end
+    require("onnxscript", "train")  # wanted at the very end
     fabric = start_fabric(recipe.training)
     if fabric.is_global_zero:
         _claim(run, recipe, prepared, resume)
@@ -97,36 +96,49 @@ def _train(
     best = None
     if recipe.method == "network":
         best = train_network(fabric, training, validation, population, run, recipe, report)
-    if fabric.is_global_zero:
-        save_population(run, population)
-        if recipe.method == "network":
-            network = load_network(run, recipe.network)
-            scores_of = partial(_network_scores, look_once(network, validation))
-            export_onnx(network, run / ONNX_FILE)
-        else:
-            scores_of = partial(_linear_scores, _fit_linear(training, run, recipe), recipe.features)
-        meta = {
-            "name": name,
-            "method": recipe.method,
-            "recipe": recipe.as_dict(),
-            "seed": recipe.training.seed,
-            "data": {
-                "name": prepared.path.name,
-                "fingerprint": prepared.fingerprint,
-                "landmark_size": prepared.landmark_size,
-                "training": _count(training),
-                "validation": _count(validation),
-            },
-            "best": best or _accuracies(scores_of(validation, True), validation),
-            "references": compare_references(validation, population, scores_of),
-            "machine": describe_machine(fabric),
-            "code": code_version(),
-            "versions": {package: version(package) for package in ("mien", "torch", "scikit-learn")},
-        }
-        save_meta(run, meta)
+    if not fabric.is_global_zero:
+        return
+    save_population(run, population)
+    if recipe.method == "network":
+        export_network(load_network(run, recipe.network), run)
+    else:
+        features = _linear_features(training, recipe.features)
+        export_linear(LINEAR_FITS[recipe.method](features, training.labels), recipe.features, run)
+    meta = RunMeta(
+        name=name,
+        method=recipe.method,
+        recipe=recipe.as_dict(),
+        seed=recipe.training.seed,
+        data=TrainingData(
+            prepared.path.name,
+            prepared.fingerprint,
+            _count(training),
+            _count(validation),
+            prepared.landmark_size,
+        ),
+        best=best or {},
+        calibration=(),
+        files=hash_files(run),
+        crop_size=prepared.crop_size,
+        machine=describe_machine(fabric),
+        code=code_version(),
+        versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
+    )
+    save_meta(run, _measured(meta, run, validation))
 
 
-def _whole(fabric: lightning_fabric.Fabric, run: Path) -> dict[str, Any]:
+def _measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
+    """With the figures of the finished run on the validation photos, on the way that recognition takes."""
+    model = ExpressionModel.open(run, meta, threads=0)
+    features = precompute_features(model, validation)
+    calibration = calibrate(model, validation, features)
+    scores = model.scores(features, validation.landmarks, mean_references(model, validation, features))
+    accuracies = top_accuracies(scores, validation.labels)
+    best = meta.best or {f"top{k}": float(accuracy) for k, accuracy in enumerate(accuracies, start=1)}
+    return structs.replace(meta, best=best, calibration=calibration)
+
+
+def _whole(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:
     """The meta.json of a whole run, which needs nothing to go on with any more."""
     if fabric.is_global_zero:
         (run / RESUME_FILE).unlink(missing_ok=True)
@@ -148,25 +160,10 @@ def _refuse_other_labels(part: PreparedSet) -> None:
         raise DataError(f"{part.path / SAMPLES_FILE}: {error}") from error
 
 
-def _fit_linear(training: PreparedSet, run: Path, recipe: Recipe) -> LinearModel:
-    model = LINEAR_FITS[recipe.method](linear_features(training, recipe.features), training.labels)
-    save_linear(run, model)
-    return model
+def _linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32]:
+    """What a linear model sees, (n, 136): `displacement` or `landmarks`."""
+    return prepared.displacement if features == "displacement" else prepared.landmarks.reshape(len(prepared), -1)
 
 
-def _accuracies(scores: NDArray[np.float32], part: PreparedSet) -> dict[str, float]:
-    return {f"top{k}": float(share) for k, share in enumerate(top_accuracies(scores, part.labels), start=1)}
-
-
-def _network_scores(judge: Judge, prepared: PreparedSet, subjects_known: bool) -> NDArray[np.float32]:
-    return join_scores(judge(prepared, subjects_known)).numpy()
-
-
-def _linear_scores(
-    model: LinearModel, features: str, prepared: PreparedSet, subjects_known: bool
-) -> NDArray[np.float32]:
-    return model.scores(linear_features(prepared, features))
-
-
-def _count(part: PreparedSet) -> dict[str, int]:
-    return {"photos": len(part), "subjects": len(set(part.subjects))}
+def _count(part: PreparedSet) -> Count:
+    return Count(len(part), len(set(part.subjects)))

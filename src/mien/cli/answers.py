@@ -1,0 +1,176 @@
+"""Where the answers of `mien predict` go: lines for people, JSON, JSON lines, CSV, Parquet. All but the last as they
+come, so that a run that is stopped has given what it had."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+from mien.cli.console import print_out, shown, stdout
+from mien.errors import OutputError
+from mien.files import saying_where, write_text
+
+if TYPE_CHECKING:
+    from mien.inference import Recognitions
+
+FILE_ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
+_NAME_WIDTH = 36
+
+
+class Answers(Protocol):
+    """Takes what was recognised, a photo after the other."""
+
+    def add(self, read: Recognitions) -> None:
+        """Take the answers of a photo."""
+
+    def end(self) -> None:
+        """Write what is still to be written."""
+
+
+class Lines:
+    """A line a face for people: name, expression, probability, and what else it may be.
+
+    Args:
+        names: of all photos, so that the columns stand below each other.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self._width = min(_NAME_WIDTH, max((len(shown(name)) for name in names), default=0))
+        self._room = stdout.width if stdout.is_terminal else None
+
+    def add(self, read: Recognitions) -> None:
+        """Print the lines of a photo."""
+        for face in read:
+            name = shown(face.photo) + (f" [{face.place + 1}]" if len(read) > 1 else "")
+            line = f"{name:{self._width}}  {face.phrase:25} {face.probability:4.0%}"
+            others = ", ".join(f"{other.phrase} {p:.0%}" for other, p in face.top(3)[1:])
+            whole = f"{line}   or {others}"
+            print_out(whole if self._room is None or len(whole) <= self._room else line)
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Json:
+    """A JSON array on stdout or in a file, whole at the end."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._entries: list[dict[str, Any]] = []
+
+    def add(self, read: Recognitions) -> None:
+        """Keep the entries of a photo."""
+        self._entries += read.to_dict()
+
+    def end(self) -> None:
+        """Write them: an entry a line, so that it can be read and searched."""
+        content = "[\n" + ",\n".join(_one_line(entry) for entry in self._entries) + "\n]"
+        if self._path is None:
+            print_out(content)
+        else:
+            write_text(self._path, content + "\n")
+
+
+class JsonLines:
+    """A line of JSON a face, on stdout or in a file, as it comes."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        self._file = file
+
+    def add(self, read: Recognitions) -> None:
+        """Write the lines of a photo."""
+        for entry in read.to_dict():
+            if self._file is None:
+                print_out(_one_line(entry))
+            else:
+                print(_one_line(entry), file=self._file, flush=True)
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Csv:
+    """A row a face, columns as in `mien.inference.results.COLUMNS`, as it comes."""
+
+    def __init__(self, file: TextIO) -> None:
+        from mien.inference.results import COLUMNS
+
+        self._file = file
+        self._rows = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
+        self._rows.writeheader()
+
+    def add(self, read: Recognitions) -> None:
+        """Write the rows of a photo."""
+        self._rows.writerows(read.to_rows())
+        self._file.flush()
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class Parquet:
+    """The same table as Parquet, whole at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: list[Recognitions] = []
+
+    def add(self, read: Recognitions) -> None:
+        """Keep the answers of a photo."""
+        self._read.append(read)
+
+    def end(self) -> None:
+        """Write them."""
+        from mien.files import write_parquet
+        from mien.inference import Recognitions
+
+        write_parquet(self._path, Recognitions.concat(self._read).to_polars())
+
+
+@contextmanager
+def answers_to(names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Iterator[Answers]:
+    """Where the answers go; ends it also where the run is stopped on its way.
+
+    Args:
+        names: of all photos.
+        output: a file, whose ending says in which form; None for stdout.
+        as_json, as_lines: JSON, or JSON lines, on stdout.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with ExitStack() as stack:
+        if output is not None:
+            stack.enter_context(saying_where(output))
+        answers = _open(stack, names, output, as_json, as_lines)
+        try:
+            yield answers
+        finally:
+            answers.end()
+
+
+def _open(stack: ExitStack, names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:
+    if output is None:
+        return Json(None) if as_json else JsonLines(None) if as_lines else Lines(names)
+    match output.suffix.lower():
+        case ".json":
+            return Json(output)
+        case ".parquet":
+            return Parquet(output)
+        case ".jsonl":
+            return JsonLines(stack.enter_context(output.open("w", encoding="utf-8", errors="backslashreplace")))
+        case ".csv":
+            file = output.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            return Csv(stack.enter_context(file))
+    raise OutputError(f"{output}: name a file that ends in {', '.join(FILE_ENDINGS)}")
+
+
+def _one_line(entry: dict[str, Any]) -> str:
+    """JSON in one line; names of files that are no UTF-8 as escapes."""
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(entry, ensure_ascii=ascii_only).encode(errors="backslashreplace").decode()

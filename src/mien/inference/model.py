@@ -1,0 +1,185 @@
+"""A trained run, ready to classify: encoder and head through onnxruntime, without torch.
+
+This is the one way from an aligned face to scores. The command line, evaluation, and the last step of a training,
+which calibrates the run, all take it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, load_meta, read_checked
+from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
+from mien.errors import CheckpointError, ForeignReferenceError
+from mien.inference.calibration import probabilities
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""The run that comes with mien."""
+_BATCH = 64
+"""Crops that are encoded at once: more take memory and save no time."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExpressionModel:
+    """Encoder, head, population and calibration of a run. Safe to share among threads.
+
+    Attributes:
+        path: its folder.
+        meta: what is known about it.
+        population: makes references from few photos.
+        encoder: crops to visual features; None where there is no visual branch.
+        head: features and geometry to scores.
+    """
+
+    path: Path
+    meta: RunMeta
+    population: Population
+    encoder: onnxruntime.InferenceSession | None
+    head: onnxruntime.InferenceSession
+
+    @classmethod
+    def load(cls, run: str | os.PathLike[str] | None = None, threads: int = 1) -> ExpressionModel:
+        """Load a trained run, or the one that comes with mien.
+
+        Args:
+            run: its folder.
+            threads: that one call may use, 0: one for each processor; several threads may call at once.
+
+        Raises:
+            CheckpointError: no such run, an unfinished or damaged one, or one of another version of mien.
+        """
+        path = Path(run) if run is not None else WEIGHTS
+        return cls.open(path, load_meta(path), threads)
+
+    @classmethod
+    def open(cls, path: Path, meta: RunMeta, threads: int = 1) -> ExpressionModel:
+        """Load the files of a run of which all else is known.
+
+        Args:
+            path: its folder.
+            meta: what its meta.json holds, or will hold.
+            threads: as for `load`; 0: one for each processor.
+
+        Raises:
+            CheckpointError: a file is missing, damaged, or of another run.
+        """
+        encoder = _open(path, ENCODER_FILE, meta, threads) if ENCODER_FILE in meta.files else None
+        read_checked(path, POPULATION_FILE, meta)
+        return cls(path, meta, load_population(path), encoder, _open(path, HEAD_FILE, meta, threads))
+
+    @cached_property
+    def identity(self) -> str:
+        """16 hexadecimal digits by which references know the run that made them."""
+        return self.meta.files[HEAD_FILE][:16]
+
+    @cached_property
+    def inputs(self) -> frozenset[str]:
+        """What the head takes: some of `feature`, `displacement`, `landmarks`."""
+        return frozenset(node.name for node in self.head.get_inputs())
+
+    def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The visual feature of each crop.
+
+        Args:
+            crops: shape (n, 224, 224, 3), uint8, RGB.
+
+        Returns:
+            shape (n, size), float32; (n, 0) where there is no visual branch.
+        """
+        if self.encoder is None or not len(crops):
+            return np.zeros((len(crops), 0), dtype=np.float32)
+        batches = (np.ascontiguousarray(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH))
+        return np.concatenate([self.encoder.run(["feature"], {"crops": batch})[0] for batch in batches])
+
+    def neutral_reference(self, landmarks_crop: NDArray[np.float32]) -> Reference:
+        """A reference from photos of the neutral face; landmarks of shape (n, 68, 2), crop pixels."""
+        return replace(self.population.from_neutral(landmarks_crop), model=self.identity)
+
+    def reference(self, landmarks_crop: NDArray[np.float32], features: NDArray[np.float32]) -> Reference:
+        """A reference from photos of one person with various expressions, the most likely mean.
+
+        Args:
+            landmarks_crop: shape (n, 68, 2), crop pixels.
+            features: shape (n, size), of `encode`. One photo alone gives no feature to compare with.
+        """
+        feature = mean_feature(features) if self.meta.relative_visual and len(features) > 1 else None
+        return replace(self.population.estimate(landmarks_crop), feature=feature, model=self.identity)
+
+    def mean_reference(self, landmarks_crop: NDArray[np.float32], features: NDArray[np.float32]) -> Reference:
+        """Eq. 1 over all photos of a subject; arguments as for `reference`."""
+        feature = mean_feature(features) if self.meta.relative_visual else None
+        return replace(Reference.from_mean(landmarks_crop, feature), model=self.identity)
+
+    def scores(
+        self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
+    ) -> NDArray[np.float32]:
+        """Score the classes.
+
+        Args:
+            features: shape (n, size), of `encode`.
+            landmarks_crop: shape (n, 68, 2), crop pixels.
+            references: n of them, what each photo is compared with.
+
+        Returns:
+            shape (n, 50), float32: the higher the likelier; the scale depends on the loss.
+
+        Raises:
+            ForeignReferenceError: a reference of another run.
+        """
+        if not len(landmarks_crop):
+            return np.zeros((0, 50), dtype=np.float32)
+        feed = {}
+        if "feature" in self.inputs:
+            feed["feature"] = self._relative(features, references)
+        if "displacement" in self.inputs:
+            moved = [displacement(points, used) for points, used in zip(landmarks_crop, references, strict=True)]
+            feed["displacement"] = np.stack(moved)
+        if "landmarks" in self.inputs:
+            feed["landmarks"] = landmarks_crop.reshape(-1, DISPLACEMENT_SIZE).astype(np.float32)
+        scores: NDArray[np.float32] = self.head.run(["scores"], feed)[0]
+        return scores
+
+    def probabilities(self, scores: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
+        """Scores, (n, 50), to probabilities, calibrated by the kind of each reference and its number of photos."""
+        temperatures = [self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references]
+        return probabilities(scores, np.array(temperatures)[:, None])
+
+    def refuse_foreign(self, reference: Reference) -> None:
+        """Raise if a reference was made by another run.
+
+        Raises:
+            ForeignReferenceError: it was.
+        """
+        if reference.model not in ("", self.identity):
+            raise ForeignReferenceError(
+                "the reference was made with other weights, whose features and population it rests on; make it "
+                "again from its photos"
+            )
+
+    def _relative(self, features: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
+        if not self.meta.relative_visual:
+            return features
+        nothing = np.zeros(features.shape[1], dtype=np.float32)
+        means = [nothing if used.feature is None else used.feature for used in references]
+        return features - np.stack(means)
+
+
+def _open(path: Path, name: str, meta: RunMeta, threads: int) -> onnxruntime.InferenceSession:
+    content = read_checked(path, name, meta)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no common base for its errors
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{path / name}: damaged ({reason}); train the run again") from error

@@ -1,0 +1,244 @@
+"""What was recognised: one `Recognition` a face, `Recognitions` for all of a photo or of many.
+
+**The rule.** A network gives a probability to each of 50 classes. The likeliest class is the answer; its two emotions
+are the dominant and the complementary one. All else (`matrix`, `emotions`, `top`) says how the rest is spread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.displacement import Reference
+from mien.errors import MienError, require
+from mien.faces import Face
+from mien.faces.quality import Quality
+from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-untyped]
+    import polars
+
+_BOX = ("left", "top", "right", "bottom")
+COLUMNS: dict[str, type] = {
+    "photo": str,
+    "face": int,
+    "label": str,
+    "phrase": str,
+    "dominant": str,
+    "complementary": str,
+    "probability": float,
+    "neutral": float,
+    "reference": str,
+    "reference_photos": int,
+    **dict.fromkeys(_BOX, float),
+    **{name: float for name in ("size", "sharpness", "exposure", "roll", "yaw", "score")},
+    **{f"p_{emotion}": float for emotion in CLASSES},
+    "error": str,
+}
+"""Columns of the tables, a row a face.
+
+The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with;
+where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes, named by its label text
+(`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """What a face shows, as far as the network can tell: a displayed expression, not a feeling.
+
+    Attributes:
+        probabilities: shape (50,), sums to 1; position is class index.
+        reference: what the face was compared with.
+        face: the face.
+        photo: name of the photo.
+        place: of the face among those that were read in the photo, from 0.
+    """
+
+    probabilities: NDArray[np.float64]
+    reference: Reference
+    face: Face
+    photo: str = "photo"
+    place: int = 0
+
+    @cached_property
+    def emotion(self) -> CompoundEmotion:
+        """The likeliest of the 50 classes."""
+        return CLASSES[int(np.argmax(self.probabilities))]
+
+    @property
+    def phrase(self) -> str:
+        """The likeliest class in English, say `'disgustedly sad'`."""
+        return self.emotion.phrase
+
+    @property
+    def dominant(self) -> Emotion | None:
+        """The stronger emotion of the likeliest class; None if that is neutral."""
+        return self.emotion.dominant
+
+    @property
+    def complementary(self) -> Emotion | None:
+        """The weaker emotion of the likeliest class, which may be the same one; None if that is neutral."""
+        return self.emotion.complementary
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class."""
+        return float(self.probabilities.max())
+
+    @cached_property
+    def matrix(self) -> NDArray[np.float64]:
+        """Shape (7, 7): probability by complementary (row) and dominant emotion (column)."""
+        return scores_to_matrix(self.probabilities)[0]
+
+    @property
+    def neutral(self) -> float:
+        """Probability that no emotion is shown."""
+        return float(self.probabilities[0])
+
+    @property
+    def quality(self) -> Quality:
+        """How well the face can be read."""
+        return self.face.quality
+
+    def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
+        """The likeliest classes with their probabilities, falling."""
+        order = np.argsort(-self.probabilities, kind="stable")[:count]
+        return [(CLASSES[i], float(self.probabilities[i])) for i in order]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: everything but the pixels; probabilities to 4 places."""
+        return {
+            "photo": self.photo,
+            "label": str(self.emotion),
+            "phrase": self.phrase,
+            "dominant": self.dominant and self.dominant.noun,
+            "complementary": self.complementary and self.complementary.noun,
+            "probability": _rounded(self.probability),
+            "top": [
+                {"label": str(emotion), "phrase": emotion.phrase, "probability": _rounded(probability)}
+                for emotion, probability in self.top()
+            ],
+            "neutral": _rounded(self.neutral),
+            "matrix": np.round(self.matrix, 4).tolist(),
+            "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
+            "face": {
+                "place": self.place,
+                "count": self.face.face_count,
+                "box": self.face.box.as_array().round(1).tolist(),
+                "landmarks": self.face.landmarks_photo.round(1).tolist(),
+                "quality": self.quality.to_dict(),
+            },
+        }
+
+    def to_row(self) -> dict[str, Any]:
+        """A row of a table, columns as in `COLUMNS`."""
+        return {
+            "photo": self.photo,
+            "face": self.place,
+            "label": str(self.emotion),
+            "phrase": self.phrase,
+            "dominant": self.dominant and self.dominant.noun,
+            "complementary": self.complementary and self.complementary.noun,
+            "probability": self.probability,
+            "neutral": self.neutral,
+            "reference": self.reference.kind,
+            "reference_photos": self.reference.photo_count,
+            **dict(zip(_BOX, self.face.box.as_array().tolist(), strict=True)),
+            **self.quality.to_dict(),
+            **{f"p_{emotion}": float(p) for emotion, p in zip(CLASSES, self.probabilities, strict=True)},
+            "error": None,
+        }
+
+    def to_polars(self) -> polars.DataFrame:
+        """A table of one row, columns as in `COLUMNS`."""
+        return Recognitions((self,), self.photo).to_polars()
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """As `to_polars`, for pandas, where that is installed."""
+        return Recognitions((self,), self.photo).to_pandas()
+
+    def __repr__(self) -> str:
+        return f"Recognition({self.phrase}, {self.probability:.0%}, {self.photo})"
+
+
+@dataclass(frozen=True, eq=False)
+class Recognitions(Sequence[Recognition]):
+    """What was recognised in a photo, a face after the other, or why nothing was; or in many photos, see `concat`.
+
+    Attributes:
+        faces: the recognitions.
+        photo: name of the photo; empty for those of many.
+        errors: (name of the photo, what was wrong with it), in order.
+    """
+
+    faces: tuple[Recognition, ...] = ()
+    photo: str = ""
+    errors: tuple[tuple[str, MienError], ...] = field(default=())
+
+    @classmethod
+    def concat(cls, several: Iterable[Recognitions]) -> Recognitions:
+        """All of several, in order: of a `Recognizer.recognize_many`, say, for one table."""
+        parts = list(several)
+        faces = tuple(face for part in parts for face in part)
+        return cls(faces, "", tuple(error for part in parts for error in part.errors))
+
+    @property
+    def error(self) -> MienError | None:
+        """What was wrong with the photo; None if nothing was."""
+        return self.errors[0][1] if self.errors else None
+
+    def __len__(self) -> int:
+        return len(self.faces)
+
+    @overload
+    def __getitem__(self, place: int) -> Recognition: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Recognitions: ...
+
+    def __getitem__(self, place: int | slice) -> Recognition | Recognitions:
+        return Recognitions(self.faces[place], self.photo) if isinstance(place, slice) else self.faces[place]
+
+    def __iter__(self) -> Iterator[Recognition]:
+        return iter(self.faces)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """For JSON: an entry a face, and one with `photo` and `error` for each photo that could not be read."""
+        return [face.to_dict() for face in self] + [
+            {"photo": photo, "error": str(error)} for photo, error in self.errors
+        ]
+
+    def to_rows(self) -> list[dict[str, Any]]:
+        """Rows of a table, columns as in `COLUMNS`."""
+        nothing = dict.fromkeys(COLUMNS)
+        failed = [nothing | {"photo": photo, "error": str(error)} for photo, error in self.errors]
+        return [face.to_row() for face in self] + failed
+
+    def to_polars(self) -> polars.DataFrame:
+        """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone."""
+        pl = require("polars", "tables")
+        schema = {name: {str: pl.String, int: pl.Int64, float: pl.Float64}[kind] for name, kind in COLUMNS.items()}
+        table: polars.DataFrame = pl.DataFrame(self.to_rows(), schema=schema, orient="row")
+        return table
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """As `to_polars`, for pandas, where that is installed."""
+        pd = require("pandas", "tables")
+        table: pandas.DataFrame = pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
+        return table
+
+    def __repr__(self) -> str:
+        shown = ", ".join(face.phrase for face in self.faces[:3]) + (", ..." if len(self) > 3 else "")
+        what = "face" if len(self) == 1 else "faces"
+        failed = f"; {len(self.errors)} photos could not be read" if self.errors else ""
+        return f"Recognitions({len(self)} {what}{': ' if shown else ''}{shown}{failed})"
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)

@@ -1,0 +1,32 @@
+"""The displacement of training photos against each kind of reference, so that a network knows all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.artifacts import ReferenceKind
+from mien.datasets.prepared import PreparedSet
+from mien.displacement import DISPLACEMENT_SIZE, Population, displacement
+
+
+def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:
+    """The displacement of every photo, (n, 136), against one kind of reference.
+
+    `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo that is not the photo itself, or
+    the estimate where there is none. `estimated`: from the photo itself and nothing else.
+    """
+    if kind == "mean":
+        return prepared.displacement
+    neutral_of: dict[str, list[int]] = {}
+    for row in np.flatnonzero(prepared.labels == 0).tolist() if kind == "neutral" else ():
+        neutral_of.setdefault(prepared.subjects[row], []).append(row)
+    moved = np.empty((len(prepared), DISPLACEMENT_SIZE), dtype=np.float32)
+    for i, (subject, landmarks) in enumerate(zip(prepared.subjects, prepared.landmarks, strict=True)):
+        another = next((row for row in neutral_of.get(subject, ()) if row != i), None)
+        if another is None:
+            reference = population.estimate(landmarks)
+        else:
+            reference = population.from_neutral(prepared.landmarks[another])
+        moved[i] = displacement(landmarks, reference)
+    return moved

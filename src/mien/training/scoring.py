@@ -1,0 +1,63 @@
+"""Scores of a prepared set by a network as torch has it, while it is being trained.
+
+A finished run is scored by `mien.evaluation.scoring`, through onnxruntime; both agree to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mien.datasets.prepared import PreparedSet
+from mien.models.network import AnyNetwork, Network, TwoNetworks, join_scores
+
+
+def network_scores(network: AnyNetwork, prepared: PreparedSet) -> NDArray[np.float32]:
+    """Scores by a network in evaluation mode, (n, 50), photos of a subject compared with one another."""
+    return join_scores(network_outputs(network, prepared)).numpy()
+
+
+@torch.no_grad()
+def network_outputs(network: AnyNetwork, prepared: PreparedSet, batch_size: int = 128) -> dict[str, Tensor]:
+    """Outputs by a network in evaluation mode, on the CPU; the network is left in the mode it was in.
+
+    Returns:
+        name -> (n, size), float32, see `mien.models.network`.
+    """
+    if isinstance(network, TwoNetworks):
+        dominant, complementary = (
+            network_outputs(one, prepared, batch_size) for one in (network.dominant, network.complementary)
+        )
+        return dominant | complementary
+    device = next(network.parameters()).device
+    features = None if network.visual is None else visual_features(network, prepared, batch_size)
+    displacement = torch.from_numpy(prepared.displacement).to(device)
+    with _evaluating(network):
+        outputs = network.classify(features, displacement, torch.from_numpy(prepared.subject_numbers).to(device))
+    return {name: output.cpu() for name, output in outputs.items()}
+
+
+@torch.no_grad()
+def visual_features(network: Network, prepared: PreparedSet, batch_size: int = 128) -> Tensor:
+    """The visual feature of every photo in evaluation mode, (n, 256); the network must have a visual branch."""
+    device = next(network.parameters()).device
+    crops = (prepared.crops[prepared.rows[i : i + batch_size]] for i in range(0, len(prepared), batch_size))
+    with _evaluating(network):
+        features = [network.encode(torch.from_numpy(batch).to(device)) for batch in crops]
+    return torch.cat([feature for feature in features if feature is not None])
+
+
+@contextmanager
+def _evaluating(network: AnyNetwork) -> Iterator[None]:
+    """Evaluation mode meanwhile."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)

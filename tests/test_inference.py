@@ -1,0 +1,291 @@
+"""Recognition as a developer meets it: photos of every form, references, several faces, threads, tables."""
+
+import io
+import json
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from skimage import data
+
+import mien
+from mien.artifacts import ENCODER_FILE, HEAD_FILE, META_FILE, POPULATION_FILE
+from mien.drawing.recognition import draw_recognition
+from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
+from mien.inference import ExpressionModel, Recognitions, Recognizer
+from mien.inference.results import COLUMNS
+from mien.labels import CLASSES, NEUTRAL
+
+
+@pytest.fixture(scope="module")
+def recognizer(trained: Path) -> Recognizer:
+    return Recognizer.load(trained)
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory, small_synthetic_set: Path) -> list[Path]:
+    """Photos of three synthetic people in four classes, and a real one."""
+    real = tmp_path_factory.mktemp("real") / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(real)
+    return [*sorted(small_synthetic_set.glob("*.jpg"))[::13], real]
+
+
+def test_the_weights_that_come_with_mien_read_a_photo() -> None:
+    recognition = Recognizer.load().recognize(data.astronaut())
+    assert recognition.dominant is mien.Emotion.HAPPINESS
+
+
+def test_probabilities_make_one_picture(recognizer: Recognizer, faces: list[Path]) -> None:
+    for photo in faces:
+        recognition = recognizer.recognize(photo)
+        assert recognition.probabilities.sum() == pytest.approx(1)
+        assert recognition.matrix.sum() + recognition.neutral == pytest.approx(1)
+
+
+def test_label_dominant_and_complementary_follow_from_the_likeliest_class(
+    recognizer: Recognizer, faces: list[Path]
+) -> None:
+    for photo in faces:
+        recognition = recognizer.recognize(photo)
+        answer = recognition.to_dict()
+        likeliest = CLASSES[int(recognition.probabilities.argmax())]
+        assert answer["label"] == answer["top"][0]["label"] == str(likeliest)
+        assert answer["probability"] == answer["top"][0]["probability"]
+        assert answer["dominant"] == (likeliest.dominant and likeliest.dominant.noun)
+        assert answer["complementary"] == (likeliest.complementary and likeliest.complementary.noun)
+        assert (answer["dominant"] is None) == (likeliest == NEUTRAL)
+        json.dumps(answer)
+
+
+FORMS: dict[str, Callable[[Path], Any]] = {
+    "path": lambda path: path,
+    "text": str,
+    "bytes": lambda path: path.read_bytes(),
+    "binary file": lambda path: io.BytesIO(path.read_bytes()),
+    "PIL image": Image.open,
+    "array": lambda path: np.asarray(Image.open(path)),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [(640, 480), (1280, 960), (2600, 1950)], ids=str)
+def test_a_photo_gives_one_answer_in_every_form_and_at_every_size(
+    recognizer: Recognizer, tmp_path: Path, form: str, size: tuple[int, int]
+) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(data.astronaut()[:384]).resize(size, Image.Resampling.BICUBIC).save(path, quality=92)
+    expected = recognizer.recognize(np.asarray(Image.open(path)))
+    read = recognizer.recognize(FORMS[form](path))
+    np.testing.assert_array_equal(read.probabilities, expected.probabilities)
+    np.testing.assert_array_equal(read.face.box.as_array(), expected.face.box.as_array())
+
+
+def test_a_pil_image_is_turned_as_its_exif_says(recognizer: Recognizer) -> None:
+    upright = Image.fromarray(data.astronaut())
+    turned = upright.transpose(Image.Transpose.ROTATE_90)
+    turned.getexif()[0x0112] = 6
+    np.testing.assert_allclose(
+        recognizer.recognize(turned).probabilities, recognizer.recognize(upright).probabilities, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "photo",
+    [None, 3, 2.5, ["a.jpg"], {}, np.zeros((100, 100)), np.zeros((100, 100, 4), np.uint8), np.zeros(5, np.uint8), b""],
+    ids=repr,
+)
+def test_what_is_no_photo_is_refused_by_an_error_of_mien(recognizer: Recognizer, photo: Any) -> None:
+    with pytest.raises(MienError):
+        recognizer.recognize(photo)
+
+
+def test_bad_photos_are_refused_by_name(recognizer: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").touch()
+    with pytest.raises(UnreadableError) as refused:
+        recognizer.recognize(tmp_path / "empty.jpg")
+    assert refused.value.photo == str(tmp_path / "empty.jpg")
+    Image.new("RGB", (200, 200)).save(tmp_path / "nobody.png")
+    with pytest.raises(FaceError) as refused:
+        recognizer.recognize(tmp_path / "nobody.png")
+    assert refused.value.photo == str(tmp_path / "nobody.png")
+
+
+def test_the_reference_is_told_and_counts(recognizer: Recognizer) -> None:
+    photo = data.astronaut()
+    alone = recognizer.recognize(photo)
+    assert (alone.reference.kind, alone.reference.photo_count) == ("estimated", 1)
+    neutral = recognizer.neutral_reference([photo])
+    compared = recognizer.recognize(photo, neutral)
+    assert compared.reference is neutral
+    assert neutral.kind == "neutral"
+    assert recognizer.reference([photo] * 3).photo_count == 3
+
+
+def test_a_single_photo_is_taken_as_a_list_of_one(recognizer: Recognizer, faces: list[Path]) -> None:
+    for single in (faces[0], str(faces[0]), faces[0].read_bytes(), np.asarray(Image.open(faces[0]))):
+        assert recognizer.neutral_reference(single).photo_count == 1
+        assert recognizer.reference(single).photo_count == 1
+        assert len(list(recognizer.recognize_many(single))) == 1
+
+
+def test_a_saved_reference_is_the_same_and_none_of_another_run_is_taken(
+    recognizer: Recognizer, faces: list[Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "me.reference"
+    made = recognizer.reference(faces[:3])
+    made.save(path)
+    loaded = mien.Reference.load(path)
+    np.testing.assert_array_equal(loaded.landmarks, made.landmarks)
+    assert (loaded.kind, loaded.photo_count, loaded.model) == (made.kind, made.photo_count, made.model)
+    np.testing.assert_array_equal(
+        recognizer.recognize(faces[0], loaded).probabilities, recognizer.recognize(faces[0], made).probabilities
+    )
+    with pytest.raises(ForeignReferenceError):
+        Recognizer.load().recognize(faces[0], loaded)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(DataError):
+        mien.Reference.load(path)
+
+
+def test_a_reference_of_several_photos_is_calibrated_by_their_number(recognizer: Recognizer) -> None:
+    meta = recognizer.meta
+    assert {(c.reference, c.photos) for c in meta.calibration} >= {("estimated", 1), ("estimated", 3), ("neutral", 1)}
+    assert meta.calibration_for("estimated", 2).photos == 1
+    assert meta.calibration_for("estimated", 5).photos == 3
+    assert meta.calibration_for("estimated", 500).photos == 10
+    assert meta.calibration_for("mean", 7).reference == "mean"
+
+
+def test_several_faces_are_refused_read_or_the_largest_taken(recognizer: Recognizer) -> None:
+    face = data.astronaut()[:400]
+    two = np.hstack([face, face[::2, ::2].repeat(1, axis=0)[:200].repeat(2, axis=0)[:400]])
+    with pytest.raises(FaceError) as refused:
+        recognizer.recognize(np.hstack([face, face]))
+    assert refused.value.count == 2
+    assert recognizer.recognize(two, faces="largest").face.box.area > 0
+    read = recognizer.recognize(np.hstack([face, face]), faces="all")
+    assert len(read) == 2
+    assert [one.place for one in read] == [0, 1]
+    areas = [one.face.box.area for one in read]
+    assert areas == sorted(areas, reverse=True)
+    found = recognizer.detect(np.hstack([face, face]))
+    assert found.boxes.shape == (2, 4)
+    assert found.landmarks.shape == (2, 68, 2)
+    assert found.scores.shape == (2,)
+    assert all(quality.size > 0 for quality in found.quality)
+
+
+def test_faces_that_were_found_before_are_read_as_their_photo(recognizer: Recognizer, faces: list[Path]) -> None:
+    found = recognizer.detect(faces[0])
+    expected = recognizer.recognize(faces[0]).probabilities
+    np.testing.assert_array_equal(recognizer.recognize(found).probabilities, expected)
+    np.testing.assert_array_equal(recognizer.recognize(found[0]).probabilities, expected)
+
+
+def test_many_photos_come_lazily_in_order_with_errors_as_rows(
+    recognizer: Recognizer, faces: list[Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    photos = [faces[0], bad, *faces[1:]]
+    expected = [recognizer.recognize(photo).probabilities for photo in faces]
+    for workers in (1, 3):
+        read = list(recognizer.recognize_many(photos, workers=workers, errors="return"))
+        assert [part.photo for part in read] == [str(photo) for photo in photos]
+        assert isinstance(read[1].error, UnreadableError)
+        for part, probabilities in zip([read[0], *read[2:]], expected, strict=True):
+            np.testing.assert_array_equal(part[0].probabilities, probabilities)
+
+    def endless() -> Any:
+        while True:
+            yield faces[0]
+
+    assert next(recognizer.recognize_many(endless(), workers=2)).photo == str(faces[0])
+    with pytest.raises(UnreadableError):
+        list(recognizer.recognize_many(photos, workers=2))
+
+
+def test_every_photo_may_have_a_reference_of_its_own(recognizer: Recognizer, faces: list[Path]) -> None:
+    mine = recognizer.neutral_reference(faces[0])
+    first, second = recognizer.recognize_many(faces[:2], [mine, None])
+    assert first[0].reference is mine
+    assert second[0].reference.kind == "estimated"
+    with pytest.raises(ValueError, match="shorter"):
+        list(recognizer.recognize_many(faces[:2], [mine]))
+
+
+def test_threads_that_share_a_recognizer_get_their_own_photos(recognizer: Recognizer, faces: list[Path]) -> None:
+    alone = [recognizer.recognize(photo) for photo in faces]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(recognizer.recognize, faces * 3))
+    for expected, read in zip(alone * 3, together, strict=True):
+        assert read.face.box == expected.face.box
+        np.testing.assert_array_equal(read.probabilities, expected.probabilities)
+
+
+def test_a_recognizer_and_its_results_can_be_pickled(recognizer: Recognizer, faces: list[Path]) -> None:
+    again = pickle.loads(pickle.dumps(recognizer))
+    read = again.recognize(faces[0])
+    np.testing.assert_array_equal(read.probabilities, recognizer.recognize(faces[0]).probabilities)
+    assert pickle.loads(pickle.dumps(read)).to_dict() == read.to_dict()
+
+
+def test_tables_have_the_documented_columns_and_a_row_a_face(recognizer: Recognizer, faces: list[Path]) -> None:
+    read = Recognitions.concat(recognizer.recognize_many([*faces[:2], "missing.jpg"], errors="return"))
+    table = read.to_polars()
+    assert table.columns == list(COLUMNS)
+    assert table.height == 3
+    assert table["error"].null_count() == 2
+    probabilities = table.select(pl.col("^p_.*$")).to_numpy()[:2]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    assert table["label"].to_list()[:2] == [str(one.emotion) for one in read]
+    assert read[0].to_polars().equals(table[:1])
+    assert Recognitions().to_polars().columns == list(COLUMNS)
+
+
+def test_representations_are_short(recognizer: Recognizer, faces: list[Path]) -> None:
+    found = recognizer.detect(faces[0])
+    read = recognizer.recognize(faces[0], faces="all")
+    for thing in (recognizer, found, found[0], read, read[0], read[0].reference):
+        assert "array(" not in repr(thing)
+        assert "\n" not in repr(thing)
+
+
+def test_a_picture_shows_the_face_beside_the_probabilities(recognizer: Recognizer) -> None:
+    photo = data.astronaut()
+    picture = draw_recognition(photo, recognizer.recognize(photo))
+    assert picture.dtype == np.uint8
+    assert picture.shape[1] > 1000
+    assert np.ptp(picture) == 255
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError):
+        Recognizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", [HEAD_FILE, ENCODER_FILE, POPULATION_FILE, META_FILE])
+@pytest.mark.parametrize("harm", [lambda b: b[:1000], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b""])
+def test_a_harmed_run_is_refused(trained: Path, tmp_path: Path, name: str, harm: Callable[[bytes], bytes]) -> None:
+    for each in (META_FILE, POPULATION_FILE, HEAD_FILE, ENCODER_FILE):
+        content = (trained / each).read_bytes()
+        (tmp_path / each).write_bytes(harm(content) if each == name else content)
+    if name == META_FILE and (tmp_path / name).stat().st_size > 1000:
+        return  # its last byte is the end of a line
+    with pytest.raises(CheckpointError):
+        ExpressionModel.load(tmp_path)
+
+
+@pytest.mark.parametrize("meta", ["[]", "null", "{}", '{"format": 1}', '{"format": 99}', '{"format": 2}'])
+def test_a_run_whose_meta_is_of_another_shape_is_refused(trained: Path, tmp_path: Path, meta: str) -> None:
+    for each in (POPULATION_FILE, HEAD_FILE, ENCODER_FILE):
+        (tmp_path / each).write_bytes((trained / each).read_bytes())
+    (tmp_path / META_FILE).write_text(meta)
+    with pytest.raises(CheckpointError):
+        ExpressionModel.load(tmp_path)
