@@ -22,6 +22,7 @@ defect of mien and keeps its traceback.
 from __future__ import annotations
 
 from types import ModuleType
+from typing import Literal
 
 
 class MienError(Exception):
@@ -35,9 +36,12 @@ class LabelError(MienError, ValueError):
 class PhotoError(MienError):
     """A photo that cannot be used.
 
+    Args:
+        reason: why, and what to do about it.
+        photo: what the photo is called, if that is known.
+
     Attributes:
-        reason: why, and what to do.
-        photo: name of the photo, or None where it is not known.
+        reason, photo: the same.
     """
 
     def __init__(self, reason: str, photo: str | None = None) -> None:
@@ -46,8 +50,30 @@ class PhotoError(MienError):
         self.photo = photo
 
 
+Fault = Literal[
+    "not a photo",  # a list, a number, an array of another shape or type
+    "missing",  # no such file, or one that may not be read
+    "not a file",  # a folder, a device
+    "empty",
+    "unknown type",  # no picture, or of a type that mien does not read
+    "needs heic",  # the extra mien[heic] is not installed
+    "too small",
+    "too large",
+    "damaged",  # cut off or changed
+    "no memory",
+]
+
+
 class UnreadableError(PhotoError):
-    """A file that is no usable image."""
+    """A file that is no usable image.
+
+    Attributes:
+        fault: what is wrong with it.
+    """
+
+    def __init__(self, reason: str, photo: str | None = None, fault: Fault = "damaged") -> None:
+        super().__init__(reason, photo)
+        self.fault: Fault = fault
 
 
 class FaceError(PhotoError):

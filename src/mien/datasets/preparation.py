@@ -222,7 +222,7 @@ def _prepare_shard(shard: _Shard) -> int:
 def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Fill `crop` and give the columns that follow from the photo."""
     try:
-        photo = PhotoFile(path)
+        photo = PhotoFile(path, draft=True)
         file_hash = _hash_file(path)
     except UnreadableError as error:
         return {"status": UNREADABLE, "reason": _without(path, error)}
