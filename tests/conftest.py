@@ -13,6 +13,7 @@ from mien.datasets.prepared import SCHEMA, PreparedSet
 from mien.files import write_json
 from mien.labels import CLASS_COUNT, indices_to_texts
 from mien.synth.assets import HeadAssets, load_head_assets
+from mien.synth.generate import generate
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 
@@ -47,17 +48,25 @@ def assets() -> HeadAssets:
     return load_head_assets()
 
 
+@pytest.fixture(scope="session")
+def small_synthetic_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One synthetic subject, one photo in each class."""
+    out = tmp_path_factory.mktemp("synthetic") / "faces"
+    generate(out, subjects=1, samples=1, seed=3, height=432)
+    return out
+
+
 def write_prepared(folder: Path, rest: np.ndarray, subjects: int = 8) -> Path:
     """Write such a set; the last two subjects validate and test."""
-    chance = np.random.default_rng(0)
-    moves = chance.normal(scale=3, size=(CLASS_COUNT, 68, 2))
+    rng = np.random.default_rng(0)
+    moves = rng.normal(scale=3, size=(CLASS_COUNT, 68, 2))
     rows, crops = [], []
     for subject in range(subjects):
-        face = rest + chance.normal(scale=6, size=(68, 2))
+        face = rest + rng.normal(scale=6, size=(68, 2))
         split = {subjects - 2: "validation", subjects - 1: "test"}.get(subject, "train")
         for index, text in enumerate(indices_to_texts(range(CLASS_COUNT))):
-            landmarks = face + moves[index] + chance.normal(scale=1.5, size=(68, 2))
-            crop = chance.integers(0, 40, size=(CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
+            landmarks = face + moves[index] + rng.normal(scale=1.5, size=(68, 2))
+            crop = rng.integers(0, 40, size=(CROP_SIZE, CROP_SIZE, 3), dtype=np.uint8)
             crop[4 * index : 4 * index + 12] += 150
             flat = landmarks.astype(np.float32).reshape(-1).tolist()
             rows.append({

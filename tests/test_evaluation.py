@@ -12,9 +12,9 @@ from mien.evaluation.metrics import (
     misclassification,
     top_accuracies,
 )
-from mien.evaluation.references import displacement_against
 from mien.inference.calibration import fit_temperature, probabilities
 from mien.labels import CompoundEmotion
+from mien.training.references import displacement_against
 
 
 def test_accuracies_rise_with_k_and_agree_with_sorting() -> None:

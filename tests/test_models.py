@@ -8,8 +8,8 @@ import torch
 from mien.datasets import PreparedSet
 from mien.errors import CheckpointError
 from mien.evaluation.metrics import top_accuracies
-from mien.models.export import export_onnx
-from mien.models.linear import LINEAR_FITS, fit_svm, load_linear, save_linear
+from mien.models.export import export_linear, export_network
+from mien.models.linear import LINEAR_FITS, fit_svm
 from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
 from mien.models.network import (
     Network,
@@ -152,8 +152,8 @@ def test_a_relative_network_does_not_see_what_is_the_same_in_many_photos_of_a_su
     features, displacement = torch.randn(200, 256), torch.randn(200, 136)
     subjects = torch.zeros(200, dtype=torch.long)
     changes = [
-        network.judge(features + 0.5, displacement, known)["scores"]
-        - network.judge(features, displacement, known)["scores"]
+        network.classify(features + 0.5, displacement, known)["scores"]
+        - network.classify(features, displacement, known)["scores"]
         for known in (subjects, None)
     ]
     assert changes[0].abs().max() < 0.02 * changes[1].abs().max()
@@ -165,8 +165,8 @@ def test_the_head_computes_in_float32_whatever_comes_in(geometric: bool) -> None
     assert isinstance(network, Network)
     features, displacement = torch.randn(4, 256).bfloat16(), torch.randn(4, 136).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        scores = network.judge(features, displacement)["scores"]
-    expected = network.judge(features.float(), displacement.float())["scores"]
+        scores = network.classify(features, displacement)["scores"]
+    expected = network.classify(features.float(), displacement.float())["scores"]
     torch.testing.assert_close(scores, expected, rtol=0, atol=0)
 
 
@@ -224,15 +224,22 @@ def test_a_batch_scores_as_its_photos_do_one_by_one(config: NetworkConfig) -> No
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_onnx_scores_as_torch_does_for_any_batch_size(config: NetworkConfig, tmp_path: Path) -> None:
+def test_encoder_and_head_score_as_torch_does_for_any_batch_size(config: NetworkConfig, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_network(config).eval()
-    export_onnx(network, tmp_path / "model.onnx")
-    assert b"network.py" not in (tmp_path / "model.onnx").read_bytes()  # nothing of this machine's paths
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    export_network(network, tmp_path)
+    assert (tmp_path / "encoder.onnx").is_file() == (config.visual != "none")
+    sessions = {}
+    for path in tmp_path.glob("*.onnx"):
+        assert b"network.py" not in path.read_bytes()  # nothing of this machine's paths
+        sessions[path.stem] = onnxruntime.InferenceSession(path)
     for count in (1, 5):
         crops, moved = _inputs(count)
-        scores = session.run(["scores"], {"crops": crops.numpy(), "displacement": moved.numpy()})[0]
+        known = {"displacement": moved.numpy()}
+        if "encoder" in sessions:
+            known["feature"] = sessions["encoder"].run(["feature"], {"crops": crops.numpy()})[0]
+        wanted = {node.name for node in sessions["head"].get_inputs()}
+        scores = sessions["head"].run(["scores"], {name: known[name] for name in wanted})[0]
         with torch.no_grad():
             np.testing.assert_allclose(scores, network(crops, moved).numpy(), atol=1e-4)
 
@@ -262,8 +269,10 @@ def test_linear_models_learn_displacement_and_survive_the_disk(
 ) -> None:
     training, test = prepared.select("train"), prepared.select("test")
     model = LINEAR_FITS[method](training.displacement, training.labels)
-    save_linear(tmp_path, model)
-    scores = load_linear(tmp_path).scores(test.displacement)
+    export_linear(model, "displacement", tmp_path)
+    head = onnxruntime.InferenceSession(tmp_path / "head.onnx")
+    scores = head.run(["scores"], {"displacement": test.displacement})[0]
+    np.testing.assert_allclose(scores, model.scores(test.displacement), rtol=1e-4, atol=1e-3)
     assert top_accuracies(scores, test.labels)[0] > 0.9
 
 

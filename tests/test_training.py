@@ -334,7 +334,7 @@ def test_the_fused_network_trains_is_judged_and_reported(prepared: PreparedSet, 
     fused, svm = evaluate(runs, part)
     assert fused.scores.shape == (50, 50)
     assert svm.accuracies[0] > 0.9
-    assert set(fused.meta["references"]) == {"mean", "neutral", "estimated"}
+    assert {measured.reference for measured in fused.meta.calibration} == {"mean", "neutral", "estimated"}
     write_report(tmp_path / "report.html", "A <title>", "Made faces.", part, "test", [fused, svm])
     page = (tmp_path / "report.html").read_text()
     assert "that no model was trained or chosen on" in page
@@ -411,12 +411,12 @@ def test_a_recipe_with_everything_is_resumed_to_the_same_weights(prepared: Prepa
 @pytest.mark.parametrize("outputs", ["two-heads", "two-networks"])
 def test_networks_of_two_emotions_learn(prepared: PreparedSet, tmp_path: Path, outputs: str) -> None:
     meta = train(prepared, tmp_path / "run", load_recipe("quick", (*GEOMETRIC, f'network.outputs="{outputs}"')))
-    assert meta["best"]["top1"] > 0.5
+    assert meta.best["top1"] > 0.5
     log = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert log[-1]["training_loss"] < log[0]["training_loss"]
-    assert meta["best"]["loss"] == min(line["loss"] for line in log)
-    assert meta["machine"]["processes"] == 1
-    assert meta["seed"] == 0
+    assert meta.best["loss"] == min(line["loss"] for line in log)
+    assert meta.machine["processes"] == 1
+    assert meta.seed == 0
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_cause(prepared: PreparedSet, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
 from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
-from mien.images import Decoded, Photo, RGBImage
+from mien.images import Decoded, Photo, PhotoSource, RGBImage, open_photo
 
 _BYSTANDER = 0.25
 """Share of the largest face's area from which another one counts."""
@@ -46,8 +46,8 @@ class FaceExtractor:
         self._detector = FaceDetector()
         self._predictor = LandmarkPredictor()
 
-    def extract(self, photo: Photo) -> Face:
-        """The largest face of a photo.
+    def extract(self, photo: Photo | PhotoSource) -> Face:
+        """The largest face of a photo, see `mien.images.open_photo`.
 
         Raises:
             FaceError: no face found.
@@ -55,13 +55,14 @@ class FaceExtractor:
         """
         return next(self.extract_all(photo))
 
-    def extract_all(self, photo: Photo) -> Iterator[Face]:
+    def extract_all(self, photo: Photo | PhotoSource) -> Iterator[Face]:
         """The faces of a photo, the largest first; each is aligned when it is asked for.
 
         Raises:
             FaceError: no face found.
             UnreadableError: the file is truncated or damaged.
         """
+        photo = open_photo(photo)
         likely = _LIKELY_FACE * min(photo.size) / (_BOX_IN_CROP * self._largest_crop)
         boxes, decoded = self._detector.detect(photo, photo.read(reduction_for(likely)))
         count = sum(other.area >= boxes[0].area * _BYSTANDER for other in boxes) if boxes else 0

@@ -94,7 +94,7 @@ class _Head(nn.Module):
         features: tuple[Tensor | None, ...] = (None,) * len(self.networks)
         if self._has_visual:
             features = inputs[0].chunk(len(self.networks), dim=1)
-        displacement = inputs[-1] if self.takes_displacement else inputs[0].new_zeros(len(inputs[0]), 0)
+        displacement = inputs[-1] if self.takes_displacement else inputs[0][:, :0]
         outputs: dict[str, Tensor] = {}
         for part, feature in zip(self.networks, features, strict=True):
             outputs |= part.classify(feature, displacement)  # type: ignore[operator]
