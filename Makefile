@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all check format bench clean
+.PHONY: help setup demo test test-all check format bench bench-peers clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -39,6 +39,14 @@ format: setup    ## put all files into the house style
 bench: setup     ## the benchmarks that need no other data; benchmarks/ has more
 	$(BIN)/python benchmarks/recognition.py
 	$(BIN)/python benchmarks/synth.py
+
+bench-peers: .venv-peers/.installed ## recognition beside the PyPI package fer, in an environment of its own
+	$(BIN)/python benchmarks/recognition.py
+
+.venv-peers/.installed: benchmarks/peers.txt
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/peers.txt
+	@touch $@
 
 clean:           ## remove the demo and caches, keep .venv
 	rm -rf demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

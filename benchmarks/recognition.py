@@ -1,41 +1,163 @@
-"""Where the time of a recognition goes, on the photo of an astronaut (512 x 512), one photo at a time.
+"""How long mien takes from the bytes of a JPEG to its answer, by part, beside the PyPI package fer in the same run.
 
-python benchmarks/recognition.py
+    python benchmarks/recognition.py [PHOTO ...] [--peer PYTHON]
+
+PHOTO is scaled to 640 and 1280 pixels; scikit-image's astronaut if left out. PYTHON is the interpreter of an
+environment with fer; `make bench-peers` makes .venv-peers, which is used where it is there. mien and fer take turns,
+photo by photo, so that a busy machine slows both. The last line is fer's time over mien's at 640 pixels.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from PIL import Image
 from skimage import data
 
-from mien import Recognizer
+import mien
 from mien.faces.detection import FaceDetector
-from mien.images import PhotoArray
+from mien.faces.extraction import FaceExtractor
+from mien.images import open_photo
+from mien.inference import ExpressionModel
 
-REPEATS = 40
+SIZES = (640, 1280)
+ROUNDS = 20
+FOLDER = 60
+"""Photos of the folder that is read by one thread and by two."""
+PEER = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"
 
 
-def main() -> None:
-    start = time.perf_counter()
-    recognizer, photo = Recognizer.load(), data.astronaut()
-    recognizer.recognize(photo)
-    print(f"loading and the first photo  {1000 * (time.perf_counter() - start):7.1f} ms")
-    detector, pixels, face = FaceDetector(), PhotoArray(photo), recognizer.find_face(photo)
-    steps: dict[str, Callable[[], object]] = {
-        "detection": lambda: detector.detect(pixels, pixels.read()),
-        "detection to aligned face": lambda: recognizer.find_face(photo),
-        "network": lambda: recognizer.recognize_faces([face]),
-        "whole": lambda: recognizer.recognize(photo),
+class Peer:
+    """fer in a process of its own."""
+
+    def __init__(self, python: Path) -> None:
+        script = Path(__file__).with_name("peer_fer.py")
+        self._process = subprocess.Popen(
+            [python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.loading = self._answer()["loading"]
+
+    def time(self, photo: Path) -> float:
+        """Milliseconds for a photo."""
+        assert self._process.stdin is not None
+        print(photo, file=self._process.stdin, flush=True)
+        return float(self._answer()["ms"])
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            sys.exit("fer does not run; make its environment anew: make bench-peers")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def main(photos: list[Path], python: Path | None) -> None:
+    recognizer = mien.Recognizer.load()
+    with tempfile.TemporaryDirectory() as folder:
+        originals = [Image.open(path).convert("RGB") for path in photos] or [Image.fromarray(data.astronaut())]
+        files = {size: _save_at(originals, size, Path(folder)) for size in SIZES}
+        print(
+            f"start to first answer      {_time_start(files[640][0]):8.1f} ms (a new process, Python's start included)"
+        )
+        for size in SIZES:
+            _print_parts(files[size][0], size)
+        peer = Peer(python) if python is not None else None
+        ratios = {size: _compare(recognizer, peer, files[size], size) for size in SIZES}
+        one, two = (_folder_rate(recognizer, files[640], workers) for workers in (1, 2))
+        print(
+            f"folder, 640 pixels         {one:8.1f} photos/s by one thread, {two:.1f} by two: {two / one:.2f} times"
+        )
+        if peer is not None:
+            print(f"ratio {ratios[640]:.2f}")
+
+
+def _save_at(pictures: list[Image.Image], size: int, folder: Path) -> list[Path]:
+    """The pictures with a longer side of `size` pixels, as JPEG files."""
+    files = []
+    for number, picture in enumerate(pictures):
+        factor = size / max(picture.size)
+        sides = (round(picture.width * factor), round(picture.height * factor))
+        scaled = picture.resize(sides, Image.Resampling.LANCZOS)
+        files.append(folder / f"{number}-{size}.jpg")
+        scaled.save(files[-1], quality=92)
+    return files
+
+
+def _time_start(photo: Path) -> float:
+    """Milliseconds of a new process that reads one photo; the best of three: files come from the disk once."""
+    code = f"import mien; mien.Recognizer.load().recognize({str(photo)!r}, faces='largest')"
+    return min(_milliseconds(lambda: subprocess.run([sys.executable, "-c", code], check=True)) for _ in range(3))
+
+
+def _print_parts(path: Path, size: int) -> None:
+    model, detector, extractor = ExpressionModel.load(), FaceDetector(), FaceExtractor()
+    content = path.read_bytes()
+    photo = open_photo(content)
+    pixels = photo.read()
+    face = extractor.extract(photo)
+    crops = face.crop[None]
+    features = model.encode(crops)
+    reference = model.reference(face.landmarks_crop[None], features)
+    parts: dict[str, Callable[[], object]] = {
+        "decode": lambda: open_photo(content).read(),
+        "detect": lambda: detector.detect(photo, pixels),
+        "detect, mark and align": lambda: extractor.extract(photo),
+        "encode": lambda: model.encode(crops),
+        "reference and classify": lambda: model.scores(
+            features, face.landmarks_crop[None], [model.reference(face.landmarks_crop[None], features)]
+        ),
     }
-    for name, step in steps.items():
-        step()
-        start = time.perf_counter()
-        for _ in range(REPEATS):
-            step()
-        print(f"{name:28} {1000 * (time.perf_counter() - start) / REPEATS:7.1f} ms")
+    assert np.isfinite(model.scores(features, face.landmarks_crop[None], [reference])).all()
+    for name, part in parts.items():
+        part()
+        taken = statistics.median(_milliseconds(part) for _ in range(ROUNDS))
+        print(f"{size:4} pixels, {name:24} {taken:6.1f} ms")
+
+
+def _compare(recognizer: mien.Recognizer, peer: Peer | None, files: list[Path], size: int) -> float:
+    """The whole way, in turns; the ratio of medians."""
+    contents = {path: path.read_bytes() for path in files}
+    own, other = [], []
+    for turn in range(ROUNDS + 1):
+        path = files[turn % len(files)]
+        mine = _milliseconds(lambda content=contents[path]: recognizer.recognize(content, faces="largest"))
+        peers = peer.time(path) if peer is not None else float("nan")
+        if turn:  # the first warms up
+            own.append(mine)
+            other.append(peers)
+    mine, theirs = statistics.median(own), statistics.median(other)
+    beside = f", fer {theirs:.1f} ms, ratio {theirs / mine:.2f}" if peer is not None else ""
+    print(f"{size:4} pixels, bytes to answer      {mine:6.1f} ms (best {min(own):.1f}){beside}")
+    return theirs / mine
+
+
+def _folder_rate(recognizer: mien.Recognizer, files: list[Path], workers: int) -> float:
+    photos = [files[i % len(files)] for i in range(FOLDER)]
+    list(recognizer.recognize_many(photos[:4], faces="largest", workers=workers))
+    taken = _milliseconds(lambda: list(recognizer.recognize_many(photos, faces="largest", workers=workers)))
+    return 1000 * FOLDER / taken
+
+
+def _milliseconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - start)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", nargs="*", type=Path)
+    parser.add_argument("--peer", type=Path, default=PEER if PEER.is_file() else None)
+    arguments = parser.parse_args()
+    main(arguments.photos, arguments.peer)

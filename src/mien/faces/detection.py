@@ -8,7 +8,7 @@ copy at 1/8 of the 5184 x 3456 photos, which is 648 x 432).
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import dlib
@@ -22,12 +22,30 @@ COARSE_TO_FINE = (648, 1296, 2592)
 CAMERA_SIDE = 2592
 """Longer side from which a photo comes from a camera, not from a page or a screen: one face fills much of it."""
 COARSE_SIDE = 324
-"""Longer side of the copy in which such a photo is searched first, in a quarter of the time."""
+"""Longer side of the copy in which such a photo may be searched first, in a quarter of the time."""
 SURE = 0.6
-"""Score below which a face of the coarse pass is searched again, around its box, in the next larger copy; it lies
+"""Score below which a face of that coarse pass is searched again, around its box, in the next larger copy; it lies
 badly, by up to 8% of the outer-eye distance in the landmarks (docs/experiments.md)."""
+FLOOR = 0.3
+"""Score below which nothing is a face by itself. Upright portraits have 0.45 and more, pictures without a face have
+less than 0 (docs/experiments.md)."""
 DOUBTFUL = 0.25
-"""Share of the best face's score under which others are no faces but badges, folds and the like."""
+"""Fraction of the best face's score under which others are no faces but badges, folds and the like."""
+WEAK = -0.3
+"""Score from which something larger than all faces counts as a face that cannot be read: masked, or turned away. In
+270 portraits there is none."""
+_LARGER = 1.2
+"""Times the area of the largest face from which something weak is larger."""
+_APART = 0.3
+"""Fraction of the smaller of two boxes that they have in common at most, if they are two faces."""
+_CROWDED = 110
+"""Side of the largest face in a copy, in pixels, below which faces beside it, a little smaller, may be too small
+there for the detector, and the next larger copy is searched as well."""
+UPRIGHT = 0.8
+"""Score below which a photo is searched turned as well, for a face on its side or upside down has an eye that looks
+like a face: 0.5 and less, where the same face upright has 1.2 and more."""
+_CLEARLY = 0.5
+"""Score by which a turned face must be better than the best upright one."""
 MAX_ENLARGEMENT = 4.0
 """A face of 20 pixels then has the 80 that the detector needs."""
 MARGIN = 0.25
@@ -51,18 +69,46 @@ class FaceBox:
         """In square pixels."""
         return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
 
+    @property
+    def side(self) -> float:
+        """Of a square of the same area, in pixels."""
+        return self.area**0.5
+
     def as_array(self) -> NDArray[np.float32]:
         """Shape (4,): left, top, right, bottom."""
         return np.array([self.left, self.top, self.right, self.bottom], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a photo shows.
+
+    Attributes:
+        faces: the largest first.
+        decoded: the copy of the photo in which they were found.
+        larger: something in front, larger than all faces, that is perhaps a face but cannot be read.
+        turned: degrees by which the photo must be turned, counter-clockwise, for its face to stand upright; 0 where
+            there are faces, or none in any way.
+    """
+
+    faces: tuple[FaceBox, ...]
+    decoded: Decoded
+    larger: FaceBox | None = None
+    turned: int = 0
 
 
 class FaceDetector:
     """dlib's frontal face detector, searching coarse to fine.
 
     Safe to share among threads: dlib's detector keeps the picture that it searches, so each thread has its own.
+
+    Args:
+        thorough: notice all faces, whatever the size of the photo. Otherwise camera photos are searched in a small
+            copy first, in which a face beside a larger one can be missed: enough where photos show one person.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, thorough: bool = True) -> None:
+        self.thorough = thorough
         self._own = threading.local()
 
     @property
@@ -71,34 +117,55 @@ class FaceDetector:
             self._own.detector = dlib.get_frontal_face_detector()
         return self._own.detector
 
-    def detect(self, photo: Photo, decoded: Decoded) -> tuple[list[FaceBox], Decoded]:
-        """All faces in a photo, the largest first; none if there is none.
+    def detect(self, photo: Photo, decoded: Decoded) -> Found:
+        """All faces in a photo.
 
         Args:
             photo: what to decode again where a finer pass needs more pixels.
             decoded: its first copy.
-
-        Returns:
-            the faces, in photo pixels, and the copy in which they were found.
         """
+        found, turned = self._search_passes(photo, decoded), 0
+        if max((face.score for face in found.faces), default=FLOOR) < UPRIGHT:
+            turned = self._find_turn(photo, found)
+        return replace(found, faces=() if turned else found.faces, turned=turned)
+
+    def _search_passes(self, photo: Photo, decoded: Decoded) -> Found:
         longest = max(photo.size)
-        sides = (COARSE_SIDE, *COARSE_TO_FINE) if longest > CAMERA_SIDE else COARSE_TO_FINE
-        factor = 0.0
+        coarse = longest > CAMERA_SIDE and not self.thorough
+        sides = (COARSE_SIDE, *COARSE_TO_FINE) if coarse else COARSE_TO_FINE
+        factor, found = 0.0, Found((), decoded)
         for side in sides:
             # The coarse pass never enlarges; the finer ones may, for small photos.
-            wider = min(side / longest, MAX_ENLARGEMENT if factor else 1.0)
+            wider = min(side / longest, MAX_ENLARGEMENT if factor and not found.faces else 1.0)
             if wider <= factor:
                 break
             factor = wider
             if decoded.reduction > 1 and decoded.reduction * factor > _STRETCH:
                 decoded = photo.read(reduction_for(_STRETCH / factor))
             boxes = self._search(decoded, factor, grey=side == COARSE_SIDE)
-            if boxes and side == COARSE_SIDE and boxes[0].score < SURE:
-                nearer = self._search(_around(decoded, boxes[0]), COARSE_TO_FINE[0] / longest)
-                boxes = [*(nearer or boxes)[:1], *boxes[1:]]
-            if boxes:
-                return boxes, decoded
-        return self._search(decoded, min(1.0, COARSE_TO_FINE[0] / longest), margin=MARGIN), decoded
+            finer = _select(boxes, decoded)
+            if finer.faces and side == COARSE_SIDE and finer.faces[0].score < SURE:
+                nearer = _select(self._search(_around(decoded, finer.faces[0]), COARSE_TO_FINE[0] / longest), decoded)
+                finer = replace(finer, faces=(*(nearer or finer).faces[:1], *finer.faces[1:]))
+            found = finer if finer.faces or not found.faces else found
+            if found.faces and not (self.thorough and factor * found.faces[0].side < _CROWDED):
+                return found
+        if found.faces:
+            return found
+        boxes = self._search(decoded, min(1.0, COARSE_TO_FINE[0] / longest), margin=MARGIN)
+        return _select(boxes, decoded)
+
+    def _find_turn(self, photo: Photo, found: Found) -> int:
+        """Degrees by which the photo has to be turned for a face that is clearly better than the best upright one."""
+        best = max((face.score for face in found.faces), default=FLOOR)
+        factor = min(1.0, COARSE_TO_FINE[0] / max(photo.size))
+        scores = {}
+        for turns in (1, 2, 3):
+            turned = replace(found.decoded, image=np.ascontiguousarray(np.rot90(found.decoded.image, turns)))
+            boxes = self._search(turned, factor)
+            scores[90 * turns] = max((box.score for box in boxes), default=0.0)
+        degrees = max(scores, key=lambda key: scores[key])
+        return degrees if scores[degrees] >= best + _CLEARLY else 0
 
     def _search(self, decoded: Decoded, factor: float, grey: bool = False, margin: float = 0.0) -> list[FaceBox]:
         """Search a copy with `factor` of the photo's pixels along a side, its edges continued by `margin` of it."""
@@ -108,9 +175,9 @@ class FaceDetector:
         border = round(margin * max(small.shape[:2]))
         if border:
             small = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
-        rectangles, scores, _ = self._hog.run(small, 0, 0.0)
+        rectangles, scores, _ = self._hog.run(small, 0, WEAK)
         x, y = (edge + (decoded.reduction - 1) / 2 for edge in decoded.origin)
-        boxes = [
+        return [
             FaceBox(
                 (r.left() - border) / factor + x,
                 (r.top() - border) / factor + y,
@@ -120,8 +187,25 @@ class FaceDetector:
             )
             for r, score in zip(rectangles, scores, strict=True)
         ]
-        best = max((box.score for box in boxes), default=0.0)
-        return sorted((box for box in boxes if box.score >= DOUBTFUL * best), key=lambda b: b.area, reverse=True)
+
+
+def _select(boxes: list[FaceBox], decoded: Decoded) -> Found:
+    """What of all that looks like a face is one, by score and by size."""
+    best = max((box.score for box in boxes), default=0.0)
+    if best < FLOOR:
+        return Found((), decoded)
+    faces = [box for box in boxes if box.score >= max(0.0, DOUBTFUL * best)]
+    faces.sort(key=lambda box: box.area, reverse=True)
+    others = [box for box in boxes if box not in faces and box.area >= _LARGER * faces[0].area]
+    larger = [box for box in others if all(_common(box, face) <= _APART for face in faces)]
+    return Found(tuple(faces), decoded, max(larger, key=lambda box: box.score, default=None))
+
+
+def _common(one: FaceBox, other: FaceBox) -> float:
+    """What two boxes have in common, as a fraction of the smaller."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.bottom, other.bottom) - max(one.top, other.top)
+    return max(0.0, width) * max(0.0, height) / max(1.0, min(one.area, other.area))
 
 
 def _around(decoded: Decoded, box: FaceBox) -> Decoded:

@@ -7,6 +7,7 @@ out to be smaller than that. Places are in pixels of the whole upright photo all
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from mien.errors import FaceError
 from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
+from mien.faces.exposure import expose
 from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
-from mien.images import Decoded, Photo, PhotoSource, RGBImage, open_photo
+from mien.images import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, RGBImage, open_photo
 
 _BYSTANDER = 0.25
 """Share of the largest face's area from which another one counts."""
@@ -35,15 +37,20 @@ class FaceExtractor:
         crop_size: side of the aligned crop in pixels.
         landmark_sizes: sides of further, larger crops on which the landmarks are found as well.
         whole_without_face: take the whole photo for a face where none is found, as the paper's code did.
+        thorough: see `FaceDetector`.
     """
 
     def __init__(
-        self, crop_size: int = CROP_SIZE, landmark_sizes: Sequence[int] = (), whole_without_face: bool = False
+        self,
+        crop_size: int = CROP_SIZE,
+        landmark_sizes: Sequence[int] = (),
+        whole_without_face: bool = False,
+        thorough: bool = True,
     ) -> None:
         self.crop_size = crop_size
         self.landmark_sizes = tuple(landmark_sizes)
         self.whole_without_face = whole_without_face
-        self._detector = FaceDetector()
+        self._detector = FaceDetector(thorough)
         self._predictor = LandmarkPredictor()
 
     def extract(self, photo: Photo | PhotoSource) -> Face:
@@ -62,47 +69,61 @@ class FaceExtractor:
             FaceError: no face found.
             UnreadableError: the file is truncated or damaged.
         """
-        photo = open_photo(photo)
-        likely = _LIKELY_FACE * min(photo.size) / (_BOX_IN_CROP * self._largest_crop)
-        boxes, decoded = self._detector.detect(photo, photo.read(reduction_for(likely)))
+        opened = photo if isinstance(photo, PhotoFile | PhotoArray) else open_photo(photo)
+        likely = _LIKELY_FACE * min(opened.size) / (_BOX_IN_CROP * self._largest_crop)
+        found = self._detector.detect(opened, opened.read(reduction_for(likely)))
+        boxes = found.faces
         count = sum(other.area >= boxes[0].area * _BYSTANDER for other in boxes) if boxes else 0
         if not boxes:
             if not self.whole_without_face:
-                raise FaceError("no face found; use an upright photo of a face seen from the front")
-            boxes = [FaceBox(0.0, 0.0, float(photo.size[0]), float(photo.size[1]), 0.0)]
+                raise _no_face(found.turned)
+            boxes = (FaceBox(0.0, 0.0, float(opened.size[0]), float(opened.size[1]), 0.0),)
+        if found.larger is not None and not self.whole_without_face:
+            raise FaceError(
+                "the face in front is covered or turned away and cannot be read, only one behind it; crop the photo "
+                "to the face that is meant",
+                count=1 + count,
+            )
         for box in boxes:
-            yield self._align(photo, decoded, box, count)
+            yield self._align(opened, found.decoded, box, count)
 
     @property
     def _largest_crop(self) -> int:
         return max(self.crop_size, *self.landmark_sizes) if self.landmark_sizes else self.crop_size
 
     def _align(self, photo: Photo, decoded: Decoded, box: FaceBox, count: int) -> Face:
-        landmarks_photo = self._mark(decoded, box)
+        seen, landmarks_photo = self._mark(decoded, box)
         decoded_pixels = 1 / photo_to_crop(landmarks_photo, self._largest_crop).scale
         if decoded.reduction > 1 and decoded_pixels * _ENLARGED < decoded.reduction:
-            decoded = photo.read(reduction_for(decoded_pixels * _ENLARGED))
-            landmarks_photo = self._mark(decoded, box)
-        crop = self._crop(decoded, landmarks_photo, self.crop_size)
+            seen, landmarks_photo = self._mark(photo.read(reduction_for(decoded_pixels * _ENLARGED)), box)
+        crop = self._crop(seen, landmarks_photo, self.crop_size)
         fine = {
-            size: self._predictor.predict_aligned(self._crop(decoded, landmarks_photo, size))
+            size: self._predictor.predict_aligned(self._crop(seen, landmarks_photo, size))
             * np.float32(self.crop_size / size)
             for size in self.landmark_sizes
         }
         return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine)
 
-    def _mark(self, decoded: Decoded, box: FaceBox) -> Landmarks:
+    def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Landmarks]:
+        """The copy with the face in usual light, and its landmarks in photo pixels."""
         to_photo = _decoded_to_photo(decoded)
-        corners = box.as_array().reshape(2, 2)
-        found = self._predictor.predict(decoded.image, to_photo.inverse().apply(corners).reshape(-1))
+        corners = to_photo.inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
+        seen = replace(decoded, image=expose(decoded.image, corners))
+        found = self._predictor.predict(seen.image, corners)
         if decoded.reduction > 1:  # a coarse pass places boxes coarsely: mark again where the face turned out to be
-            found = self._predictor.predict(decoded.image, _usual_box(found))
-        landmarks: Landmarks = to_photo.apply(found).astype(np.float32)
-        return landmarks
+            found = self._predictor.predict(seen.image, _usual_box(found))
+        return seen, to_photo.apply(found).astype(np.float32)
 
     @staticmethod
     def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int) -> RGBImage:
         return warp(decoded.image, photo_to_crop(landmarks_photo, size).after(_decoded_to_photo(decoded)), size)
+
+
+def _no_face(turned: int) -> FaceError:
+    if turned:
+        how = "upside down" if turned == 180 else "on its side"
+        return FaceError(f"the face is {how}; turn the photo by {turned} degrees, counter-clockwise")
+    return FaceError("no face found; use an upright photo of a face seen from the front")
 
 
 def _usual_box(landmarks: Landmarks) -> NDArray[np.float64]:
