@@ -67,9 +67,8 @@ def main(photos: list[Path], python: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         originals = [Image.open(path).convert("RGB") for path in photos] or [Image.fromarray(data.astronaut())]
         files = {size: _save_at(originals, size, Path(folder)) for size in SIZES}
-        print(
-            f"start to first answer      {_time_start(files[640][0]):8.1f} ms (a new process, Python's start included)"
-        )
+        start = _time_start(files[640][0])
+        print(f"start to first answer      {start:8.1f} ms (a new process, Python's own start included)")
         for size in SIZES:
             _print_parts(files[size][0], size)
         peer = Peer(python) if python is not None else None
