@@ -11,6 +11,7 @@ from mien.errors import CheckpointError
 from mien.evaluation.metrics import top_accuracies
 from mien.models.config import NetworkConfig
 from mien.models.dropout import BatchDropout
+from mien.models.export import export_linear, export_network
 from mien.models.linear import LINEAR_FITS, fit_svm
 from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
 from mien.models.network import (

@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
         "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
         help="Train a network or a linear model on a prepared set; recipes: mien, quick, paper, svm, lda, or a TOML "
-        "file. The test part takes no part.",
+        "file. The test subjects are not used.",
     )(train)
 
 

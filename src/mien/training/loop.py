@@ -6,7 +6,7 @@ So a run that was killed goes on exactly as if it had not been, and several proc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ def train_network(
             validates = done % config.validate_every == 0 or done == config.iterations
             if not validates and done % check_every != 0:
                 continue
-            loss = _finite_losses(losses, done, batches, config, run)[-1]
+            loss = _finite_losses(losses[-check_every:], done, batches, config, run)[-1]
             if validates:
                 training_loss = fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
                 losses.clear()
@@ -194,14 +194,14 @@ def _displacements(training: PreparedSet, population: Population, references: st
 
 
 def _finite_losses(
-    losses: Sequence[Tensor], done: int, batches: Batches, config: TrainingConfig, run: Path
+    losses: list[Tensor], done: int, batches: Batches, config: TrainingConfig, run: Path
 ) -> list[float]:
     """The losses of the last steps of `done`, as numbers.
 
     Raises:
         DivergedError: one of them is none.
     """
-    values: list[float] = torch.stack(list(losses)).tolist()
+    values: list[float] = torch.stack(losses).tolist()
     for step, value in enumerate(values, start=done - len(values)):
         if not np.isfinite(value):
             raise _diverged(run, step + 1, value, batches.batch(step), config)
