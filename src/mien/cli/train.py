@@ -125,7 +125,7 @@ def _train_several(
 
 def _print_best(run: Path, meta: RunMeta) -> None:
     best = meta.best
-    at = f" at step {best['step']}" if "step" in best else ""
+    at = f" at step {best['step']:.0f}" if "step" in best else ""
     stdout.print(f"{run}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}{at}")
 
 
