@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 from mien.artifacts import load_meta
 from mien.datasets import PreparedSet
 from mien.evaluation.metrics import interval_by_subject, top_accuracies
-from mien.evaluation.scoring import visual_features
+from mien.models.config import NetworkConfig
 from mien.models.linear import fit_lda
-from mien.models.network import Network, NetworkConfig, load_network
+from mien.models.network import Network, load_network
+from mien.training.scoring import visual_features
 
 
 def main(run: Path, path: Path, photos: int) -> None:
-    network = load_network(run, NetworkConfig(**load_meta(run)["recipe"]["network"])).eval()
+    network = load_network(run, NetworkConfig(**load_meta(run).recipe["network"])).eval()
     if not isinstance(network, Network) or network.visual is None:
         sys.exit(f"{run}: has no visual branch")
     prepared = PreparedSet.open(path)

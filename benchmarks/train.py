@@ -35,7 +35,7 @@ from mien.models.losses import LOSSES, Criterion
 from mien.models.network import build_network
 from mien.models.normalisation import LocalResponseNorm
 from mien.training.batches import Batches
-from mien.training.loop import Outputs
+from mien.training.loop import Learner
 from mien.training.machine import describe_machine, has_bfloat16, start_fabric
 from mien.training.optimisation import build_optimiser
 from mien.training.recipe import load_recipe
@@ -79,18 +79,13 @@ def _our_steps(training: PreparedSet, steps: int) -> Iterator[Any]:
     print("mien:", ", ".join(f"{key} {value}" for key, value in describe_machine(fabric).items()))
     if fabric.device.type != "cpu":
         sys.exit("this compares two loops on processors; hide the GPU (CUDA_VISIBLE_DEVICES=)")
-    network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model, optimiser = fabric.setup(Outputs(network), build_optimiser(network, recipe.training))
-    criterion = Criterion(LOSSES["hinge"])
+    learner = Learner(fabric, training, recipe)
     batches = Batches(training, training.displacement[None], recipe, fabric.device)
     before = 0.0
     while True:
-        with closing(batches.from_step(0)) as coming:
-            for batch in islice(coming, steps):
-                loss = criterion(model(batch.crops, batch.displacement, batch.subjects), batch.labels)
-                optimiser.zero_grad()
-                fabric.backward(loss)
-                optimiser.step()
+        with closing(batches.from_step(0)) as upcoming:
+            for step, batch in enumerate(islice(upcoming, steps)):
+                learner.learn(batch, step)
                 yield batches.waited - before
                 before = batches.waited
 
@@ -120,8 +115,8 @@ def _plain_steps(training: PreparedSet) -> Iterator[Any]:
 
 def _write_set(folder: Path) -> Path:
     """A prepared set of noise: the time of a step does not depend on what is seen."""
-    chance = np.random.default_rng(0)
-    landmarks = chance.normal(112, 3, (PHOTOS, 136)).astype(np.float32).tolist()
+    rng = np.random.default_rng(0)
+    landmarks = rng.normal(112, 3, (PHOTOS, 136)).astype(np.float32).tolist()
     texts = indices_to_texts(np.arange(PHOTOS) % CLASS_COUNT)
     rows = [
         {"path": f"{i}.jpg", "subject": str(i // 64), "label": text, "split": "train", "status": "ok",
@@ -129,7 +124,7 @@ def _write_set(folder: Path) -> Path:
         for i, (text, marks) in enumerate(zip(texts, landmarks, strict=True))
     ]  # fmt: skip
     pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(folder / "samples.parquet")
-    np.save(folder / crops_file(224), chance.integers(0, 256, (PHOTOS, 224, 224, 3), dtype=np.uint8))
+    np.save(folder / crops_file(224), rng.integers(0, 256, (PHOTOS, 224, 224, 3), dtype=np.uint8))
     write_json(folder / "set.json", {"crop_size": 224})
     return folder
 

@@ -1,5 +1,8 @@
 import json
+import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,17 +20,26 @@ from mien.errors import (
     MissingExtraError,
     OutputError,
     RecipeError,
+    UnfinishedError,
     require,
 )
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.report import write_report
 from mien.faces.points68 import mirror
 from mien.models.network import build_network
-from mien.training.augmentation import AugmentationConfig, draw_changes, mirror_displacement, mirror_landmarks
+from mien.training.augmentation import mirror_displacement, mirror_landmarks, sample_augmentation
 from mien.training.batches import Batches, batch_indices, group_photos
 from mien.training.loop import Progress
-from mien.training.optimisation import RunningMean, build_optimiser, schedule
-from mien.training.recipe import load_recipe, recipe_names
+from mien.training.optimisation import average_weights, build_optimiser, schedule
+from mien.training.recipe import (
+    RENAMED_KEYS,
+    AugmentationConfig,
+    Recipe,
+    TrainingConfig,
+    build_recipe,
+    load_recipe,
+    recipe_names,
+)
 from mien.training.train import train
 
 GEOMETRIC = (
@@ -50,86 +62,160 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
         "features": "displacement",
         "network": {
             "visual": "alexnet", "geometric": True, "head": "fc7", "outputs": "joint", "dropout": 0.8,
-            "head_fill": "published", "scale_displacement": False, "relative_visual": False,
+            "head_init": "published", "scale_displacement": False, "relative_visual": False,
         },
         "training": {
-            "loss": "hinge", "factor_weight": 0.5, "smoothing": 0.0, "related": 0.0, "optimiser": "sgd",
+            "loss": "hinge", "auxiliary_weight": 0.5, "smoothing": 0.0, "related": 0.0, "optimiser": "sgd",
             "learning_rate": 5e-4, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "step", "step_size": 20_000,
-            "step_factor": 0.75, "warmup": 0, "average": 0.0, "batch_size": 32, "together": 1,
+            "step_factor": 0.75, "warmup": 0, "ema_decay": 0.0, "batch_size": 32, "samples_per_subject": 1,
             "iterations": 100_000, "validate_every": 100, "references": "mean",
             "precision": "auto", "compile": False, "seed": 0,
         },
         "augmentation": {
             "mirror": False, "rotation": 0.0, "scale": 0.0, "move": 0.0, "landmark_noise": 0.0, "shift": 0,
-            "relight": 0.0, "erase": 0.0,
+            "color_jitter": 0.0, "erase": 0.0,
         },
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("setting", "complaint"),
+    ("setting", "key", "value"),
     [
-        ("training.speed=3", "unknown key 'speed'; known here: loss"),
-        ("training.iterations=many", "iterations = 'many': must be a whole number"),
-        ("training.iterations=0", "iterations = 0: must be 1 or more"),
-        ("training.warmup=500", "warmup = 500: must be under training.iterations"),
-        ("training.average=1.0", "average = 1.0: must be at least 0 and under 1"),
-        ("training.related=1.0", "must stay under 1"),
-        ("augmentation.rotation=-1", "augmentation.rotation = -1.0: must be 0 or more"),
-        ("augmentation.scale=0.5", "scale = 0.5: must be under 0.5"),
-        ("augmentation.erase=2", "erase = 2.0: must be 1 or less"),
-        ("training.together=5", "together = 5: must divide training.batch_size"),
-        ("network.relative_visual=true", "needs training.together above 1"),
-        ("network.visual=resnet", "choose one of alexnet, compact, none"),
-        ("network.dropout=1.5", "dropout = 1.5"),
-        ("training", "write section.key=value"),
-        ("network=3", "write it as a section"),
+        ("training.speed=3", "training.speed", 3),
+        ("speed=3", "speed", 3),
+        ("method=forest", "method", "forest"),
+        ("training.iterations=many", "training.iterations", "many"),
+        ("training.iterations=4.0", "training.iterations", 4.0),
+        ("training.iterations=true", "training.iterations", True),
+        ("training.iterations=0", "training.iterations", 0),
+        ("training.compile=1", "training.compile", 1),
+        ("training.learning_rate=0", "training.learning_rate", 0),
+        ("training.seed=-1", "training.seed", -1),
+        ("training.batch_size=1", "training.batch_size", 1),
+        ("training.warmup=500", "training.warmup", 500),
+        ("training.ema_decay=1.0", "training.ema_decay", 1.0),
+        ("training.related=1.0", "training.related", 1.0),
+        ("training.samples_per_subject=5", "training.samples_per_subject", 5),
+        ("augmentation.rotation=-1", "augmentation.rotation", -1),
+        ("augmentation.scale=0.5", "augmentation.scale", 0.5),
+        ("augmentation.erase=2", "augmentation.erase", 2),
+        ("network.relative_visual=true", "network.relative_visual", True),
+        ("network.visual=resnet", "network.visual", "resnet"),
+        ("network.dropout=1.5", "network.dropout", 1.5),
+        ("network=3", "network", 3),
+        ("method.name=svm", "method.name", "svm"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_name(setting: str, complaint: str) -> None:
-    with pytest.raises(RecipeError, match=complaint):
+def test_a_wrong_setting_is_refused_by_name(setting: str, key: str, value: object) -> None:
+    with pytest.raises(RecipeError) as refused:
         load_recipe("quick", [setting])
+    assert (refused.value.key, refused.value.value) == (key, value)
+    assert setting in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
-def test_an_unknown_recipe_is_answered_with_those_there_are() -> None:
-    with pytest.raises(RecipeError, match=r"there are .*paper"):
+def test_a_setting_without_a_value_is_refused() -> None:
+    with pytest.raises(RecipeError):
+        load_recipe("quick", ["training"])
+
+
+def test_a_wrong_file_is_refused_with_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    for content, key in (("[training]\nloss = 'l1'", "training.loss"), ("[training]\nloss", None)):
+        path.write_text(content)
+        with pytest.raises(RecipeError) as refused:
+            load_recipe(str(path))
+        assert refused.value.key == key
+        assert str(path) in str(refused.value)
+    with pytest.raises(RecipeError):
+        load_recipe(str(tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("old", RENAMED_KEYS)
+def test_an_old_key_is_answered_with_its_new_name_in_files_and_settings(old: str, tmp_path: Path) -> None:
+    section, name = old.split(".")
+    (tmp_path / "old.toml").write_text(f"[{section}]\n{name} = 1\n")
+    for arguments in ((str(tmp_path / "old.toml"),), ("quick", [f"{old}=1"])):
+        with pytest.raises(RecipeError) as refused:
+            load_recipe(*arguments)
+        assert refused.value.new_name == RENAMED_KEYS[old]
+        assert RENAMED_KEYS[old] in str(refused.value)
+
+
+@pytest.mark.parametrize("key", RENAMED_KEYS.values())
+def test_the_new_name_of_a_key_is_a_key(key: str) -> None:
+    section, name = key.split(".")
+    assert name in Recipe().as_dict()[section]
+
+
+def test_a_number_without_a_point_is_a_number() -> None:
+    rate = load_recipe("quick", ["training.learning_rate=1"]).training.learning_rate
+    assert isinstance(rate, float)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_survives_as_dictionaries(name: str) -> None:
+    recipe = load_recipe(name)
+    assert build_recipe(json.loads(json.dumps(recipe.as_dict()))) == recipe
+
+
+def test_a_recipe_built_wrongly_in_python_trains_nothing(prepared: PreparedSet, tmp_path: Path) -> None:
+    recipe = Recipe(training=TrainingConfig(learning_rate=-1.0))
+    with pytest.raises(RecipeError) as refused:
+        train(prepared, tmp_path / "run", recipe)
+    assert refused.value.key == "training.learning_rate"
+    assert not (tmp_path / "run").exists()
+
+
+def test_reading_a_recipe_loads_no_torch() -> None:
+    program = "import sys; from mien.training.recipe import load_recipe; load_recipe('paper'); print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "torch" not in answer.stdout.split()
+
+
+def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
+    with pytest.raises(RecipeError) as refused:
         load_recipe("nonsense")
+    assert all(name in str(refused.value) for name in recipe_names())
 
 
 def test_mirrored_displacement_is_the_displacement_of_the_mirrored_face() -> None:
-    chance = np.random.default_rng(0)
-    rest, face = chance.normal(112, 30, (2, 68, 2)).astype(np.float32)
-    mirrored = mirror(face, 224) - mirror(rest, 224)
-    moved = torch.from_numpy((face - rest).reshape(1, 136))
+    rng = np.random.default_rng(0)
+    neutral, face = rng.normal(112, 30, (2, 68, 2)).astype(np.float32)
+    mirrored = mirror(face, 224) - mirror(neutral, 224)
+    moved = torch.from_numpy((face - neutral).reshape(1, 136))
     np.testing.assert_allclose(mirror_displacement(moved)[0], mirrored.reshape(136), atol=1e-4)
     torch.testing.assert_close(mirror_displacement(mirror_displacement(moved)), moved)
 
 
-EVERYTHING = AugmentationConfig(True, 4.0, 0.05, 3.0, 0.5, 6, 1.0, 0.5)
+EVERYTHING = AugmentationConfig(
+    mirror=True, rotation=4.0, scale=0.05, move=3.0, landmark_noise=0.5, shift=6, color_jitter=1.0, erase=0.5
+)
 
 
-def _changed(rows: slice, config: AugmentationConfig = EVERYTHING) -> tuple[torch.Tensor, torch.Tensor]:
-    chance = torch.Generator().manual_seed(1)
-    crops = torch.randint(0, 256, (6, 224, 224, 3), dtype=torch.uint8, generator=chance)[rows]
-    landmarks, moved = torch.randn(2, 6, 136, generator=chance)
-    changes = draw_changes(config, 6, torch.Generator().manual_seed(3)).part(rows, torch.device("cpu"))
-    return changes.of_crops(crops), changes.of_displacement(moved[rows], 112 + 30 * landmarks[rows], 224)
+def _augmented(rows: slice, config: AugmentationConfig = EVERYTHING) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = torch.Generator().manual_seed(1)
+    crops = torch.randint(0, 256, (6, 224, 224, 3), dtype=torch.uint8, generator=rng)[rows]
+    landmarks, moved = torch.randn(2, 6, 136, generator=rng)
+    params = sample_augmentation(config, 6, torch.Generator().manual_seed(3)).select(rows, torch.device("cpu"))
+    displacement = params.apply_to_displacement(moved[rows], 112 + 30 * landmarks[rows], 224)
+    return params.apply_to_crops(crops), displacement
 
 
-def test_changes_of_a_part_of_a_batch_are_a_part_of_its_changes() -> None:
-    whole = _changed(slice(0, 6))
-    parts = [_changed(slice(0, 2)), _changed(slice(2, 6))]
-    for together, *apart in zip(whole, *parts, strict=True):
-        torch.testing.assert_close(together, torch.cat(apart))
+def test_a_part_of_a_batch_is_augmented_as_in_the_whole() -> None:
+    whole = _augmented(slice(0, 6))
+    parts = [_augmented(slice(0, 2)), _augmented(slice(2, 6))]
+    for all_rows, *some_rows in zip(whole, *parts, strict=True):
+        torch.testing.assert_close(all_rows, torch.cat(some_rows))
     assert whole[0].shape == (6, 224, 224, 3)
     assert whole[0].dtype == torch.uint8
 
 
 def test_no_augmentation_changes_nothing() -> None:
     crops, moved = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8), torch.randn(2, 136)
-    changes = draw_changes(AugmentationConfig(), 2, torch.Generator())
-    assert torch.equal(changes.of_crops(crops), crops)
-    assert torch.equal(changes.of_displacement(moved, moved, 224), moved)
+    params = sample_augmentation(AugmentationConfig(), 2, torch.Generator())
+    assert torch.equal(params.apply_to_crops(crops), crops)
+    assert torch.equal(params.apply_to_displacement(moved, moved, 224), moved)
 
 
 @pytest.mark.parametrize(
@@ -143,30 +229,31 @@ def test_landmarks_go_where_the_picture_goes(config: AugmentationConfig) -> None
         crops[photo, y - 2 : y + 3, x - 2 : x + 3] = 250
     landmarks = places.reshape(8, 136).float()
     # the reference is the origin, so that displacement says where landmarks are
-    changes = draw_changes(config, 8, torch.Generator().manual_seed(5))
-    changed, moved = changes.of_crops(crops), changes.of_displacement(landmarks, landmarks, 224)
+    params = sample_augmentation(config, 8, torch.Generator().manual_seed(5))
+    changed, moved = params.apply_to_crops(crops), params.apply_to_displacement(landmarks, landmarks, 224)
     light = changed[..., 0].double()
     rows, columns = torch.meshgrid(torch.arange(224.0), torch.arange(224.0), indexing="ij")
-    seen = torch.stack([(light * axis).sum((1, 2)) / light.sum((1, 2)) for axis in (columns, rows)], 1)
-    said = moved.reshape(8, 68, 2)[:, 0]
+    measured = torch.stack([(light * axis).sum((1, 2)) / light.sum((1, 2)) for axis in (columns, rows)], 1)
+    computed = moved.reshape(8, 68, 2)[:, 0]
     if config.mirror:
-        said = torch.where(said[:, :1] < 0, said + torch.tensor([223.0, 0.0]), said)
-    torch.testing.assert_close(seen.float(), said, atol=0.1, rtol=0)
+        computed = torch.where(computed[:, :1] < 0, computed + torch.tensor([223.0, 0.0]), computed)
+    torch.testing.assert_close(measured.float(), computed, atol=0.1, rtol=0)
     assert not torch.equal(changed, crops)
 
 
 def test_a_processor_changes_crops_as_the_formulas_say() -> None:
     crops = torch.randint(0, 256, (9, 224, 224, 3), dtype=torch.uint8)
-    changes = draw_changes(AugmentationConfig(mirror=True, shift=6, relight=1.0), 9, torch.Generator().manual_seed(3))
-    assert changes.mirrored is not None
-    assert changes.shift is not None
-    assert changes.light is not None
-    photos = torch.where(changes.mirrored[:, None, None, None], crops.flip(2), crops)
-    rows, columns = ((torch.arange(224) + changes.shift[:, i : i + 1]).clamp(0, 223) for i in (0, 1))
+    config = AugmentationConfig(mirror=True, shift=6, color_jitter=1.0)
+    params = sample_augmentation(config, 9, torch.Generator().manual_seed(3))
+    assert params.mirrored is not None
+    assert params.shift is not None
+    assert params.color is not None
+    photos = torch.where(params.mirrored[:, None, None, None], crops.flip(2), crops)
+    rows, columns = ((torch.arange(224) + params.shift[:, i : i + 1]).clamp(0, 223) for i in (0, 1))
     photos = photos[torch.arange(9)[:, None, None], rows[:, :, None], columns[:, None, :]]
-    gain, bias = changes.light[:, None, None].unbind(3)
+    gain, bias = params.color[:, None, None].unbind(3)
     photos = (photos * gain + bias).clamp(0, 255).to(torch.uint8)
-    assert torch.equal(changes.of_crops(crops), photos)
+    assert torch.equal(params.apply_to_crops(crops), photos)
 
 
 def test_mirrored_landmarks_are_those_of_the_mirrored_face() -> None:
@@ -181,19 +268,19 @@ def test_every_photo_comes_once_before_any_comes_twice() -> None:
         assert sorted(seen[start : start + 50]) == list(range(50))
 
 
-def test_photos_that_come_together_are_of_one_subject_and_all_come_in_a_turn() -> None:
+def test_groups_are_of_one_subject_and_an_epoch_has_every_photo() -> None:
     numbers = np.repeat([0, 1, 2], [11, 8, 3])
-    for turn in (0, 1):
-        groups = group_photos(numbers, 4, seed=1, turn=turn)
+    for epoch in (0, 1):
+        groups = group_photos(numbers, 4, seed=1, epoch=epoch)
         assert groups.shape == (3 + 2 + 1, 4)
         assert all(len(set(numbers[group])) == 1 for group in groups)
         assert set(groups.flat) == set(range(22))
-    assert not np.array_equal(groups, group_photos(numbers, 4, seed=1, turn=0))
+    assert not np.array_equal(groups, group_photos(numbers, 4, seed=1, epoch=0))
 
 
 def test_batches_keep_subjects_together_and_give_each_group_one_kind_of_reference(prepared: PreparedSet) -> None:
     part = prepared.select("train")
-    recipe = load_recipe("quick", ("training.together=8", "training.batch_size=32"))
+    recipe = load_recipe("quick", ("training.samples_per_subject=8", "training.batch_size=32"))
     batches = Batches(part, np.stack([part.displacement, part.displacement + 99]), recipe, torch.device("cpu"))
     for step in range(4):
         subjects = batches.batch(step).subjects.reshape(-1, 8)
@@ -240,15 +327,23 @@ def test_biases_learn_twice_as_fast_without_decay_and_slopes_are_weights() -> No
     assert sum(p.shape == (384,) for p in weights["params"]) == 2  # slopes of conv3 and conv4
 
 
-def test_a_running_mean_lies_between_old_and_new_weights() -> None:
-    layer = torch.nn.Linear(3, 2)
-    mean, before = RunningMean(layer, 0.999), layer.weight.detach().clone()
-    with torch.no_grad():
-        layer.weight += 1
-    mean.update(step=0)
-    torch.testing.assert_close(mean.network.weight, before + 0.9)  # early on little is kept
-    mean.update(step=10**6)
-    torch.testing.assert_close(mean.network.weight, before + 0.9 + 0.0001)
+def test_the_moving_average_forgets_its_start_and_copies_counters() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    weight, running, count = network[0].weight, network[1].running_mean, network[1].num_batches_tracked
+    average = average_weights(network, 0.5)
+    expected = weight.detach().clone()
+    for step in range(20):
+        with torch.no_grad():
+            weight += 1
+            running += 1
+            count += 1
+        average.update_parameters(network)
+        expected = torch.lerp(expected, weight.detach(), 1 - min(0.5, (1 + step) / (10 + step)))
+        torch.testing.assert_close(average.module[0].weight, expected)
+    lag = (weight.detach() - expected).mean()  # the same for all that grows alike
+    torch.testing.assert_close(average.module[1].running_mean, running - lag)
+    assert average.module[1].num_batches_tracked == 20
+    assert not any(p.requires_grad for p in average.parameters())
 
 
 def _weights(run: Path) -> bytes:
@@ -268,11 +363,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_pat
 
     with pytest.raises(Killed):
         train(prepared, tmp_path / "cut", recipe, report=stop)
-    with pytest.raises(OutputError, match="--resume"):
+    with pytest.raises(UnfinishedError) as refused:
         train(prepared, tmp_path / "cut", recipe)
+    assert refused.value.run == tmp_path / "cut"
     cut = train(prepared, tmp_path / "cut", recipe, resume=True)
     assert _weights(tmp_path / "cut") == _weights(tmp_path / "whole")
-    assert cut["best"] == whole["best"]
+    assert cut.best == whole.best
     for run in ("whole", "cut"):
         steps = [json.loads(line)["step"] for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
         assert steps == [40, 80, 120]
@@ -286,7 +382,7 @@ def test_a_run_that_was_killed_after_its_last_step_trains_nothing_twice(
     def kill(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mien.training.train.export_onnx", kill)
+    monkeypatch.setattr("mien.training.train.export_network", kill)
     with pytest.raises(KeyboardInterrupt):
         train(prepared, tmp_path / "cut", recipe)
     monkeypatch.undo()
@@ -302,7 +398,7 @@ def test_a_run_that_was_killed_after_its_last_step_trains_nothing_twice(
         assert not (tmp_path / run / "resume.safetensors").exists()
 
 
-def test_a_run_is_judged_by_landmarks_as_it_was_trained_with(prepared: PreparedSet, tmp_path: Path) -> None:
+def test_a_run_is_evaluated_by_landmarks_as_it_was_trained_with(prepared: PreparedSet, tmp_path: Path) -> None:
     folder = tmp_path / "prepared"
     shutil.copytree(prepared.path, folder)
     table = pl.read_parquet(folder / "samples.parquet")
@@ -313,20 +409,20 @@ def test_a_run_is_judged_by_landmarks_as_it_was_trained_with(prepared: PreparedS
     results = evaluate({"svm": tmp_path / "run"}, PreparedSet.open(folder).select("test"))
     assert results[0].accuracies[0] > 0.9
     assert results[0].own_set
-    with pytest.raises(DataError, match="no landmarks from crops of 1200 pixels"):
+    with pytest.raises(DataError):  # no landmarks from crops of 1200 pixels
         evaluate({"svm": tmp_path / "run"}, prepared.select("test"))
 
 
 def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
     train(prepared, tmp_path / "run", load_recipe("svm"))
-    before = _weights(tmp_path / "run")
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "run").iterdir()}
     train(prepared, tmp_path / "run", load_recipe("svm"))
-    assert _weights(tmp_path / "run") == before
-    with pytest.raises(OutputError, match="made with other recipe"):
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in (tmp_path / "run").iterdir()} == before
+    with pytest.raises(OutputError):
         train(prepared, tmp_path / "run", load_recipe("lda"))
 
 
-def test_the_fused_network_trains_is_judged_and_reported(prepared: PreparedSet, tmp_path: Path) -> None:
+def test_the_fused_network_is_trained_evaluated_and_reported(prepared: PreparedSet, tmp_path: Path) -> None:
     runs = {"fused": tmp_path / "fused", "svm": tmp_path / "svm"}
     train(prepared, runs["fused"], load_recipe("quick", (*SMALL, 'training.references="mixed"')))
     train(prepared, runs["svm"], load_recipe("svm"))
@@ -362,32 +458,33 @@ def test_a_report_says_what_the_models_know_of_the_subjects(prepared: PreparedSe
 
 def test_a_linear_model_of_one_class_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
     alike = prepared.table.with_columns(label=pl.lit("1_1"))
-    with pytest.raises(DataError, match="all photos to train on show one class, 1_1"):
+    with pytest.raises(DataError):
         train(replace(prepared, table=alike), tmp_path / "run", load_recipe("svm"))
 
 
-@pytest.mark.parametrize(("content", "complaint"), [("[]", "no JSON object"), ('{"format": 1}', "method, recipe")])
-def test_a_damaged_meta_file_is_refused(tmp_path: Path, content: str, complaint: str) -> None:
+@pytest.mark.parametrize("content", ["[]", '{"format": 1}', "{"])
+def test_a_damaged_meta_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "meta.json").write_text(content)
-    with pytest.raises(CheckpointError, match=complaint):
+    with pytest.raises(CheckpointError):
         load_meta(tmp_path)
 
 
 def test_a_set_without_validation_subjects_is_refused(prepared: PreparedSet, tmp_path: Path) -> None:
     training_only = prepared.select("train")
-    with pytest.raises(DataError, match="no labelled photos in the part validation"):
+    with pytest.raises(DataError):
         train(training_only, tmp_path / "run", load_recipe("svm"))
     assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_extra_is_answered_with_the_command_that_brings_it() -> None:
-    with pytest.raises(MissingExtraError, match=r"pip install 'mien\[synth\]'"):
+    with pytest.raises(MissingExtraError) as refused:
         require("a_package_that_is_not_there", "synth")
+    assert "mien[synth]" in str(refused.value)
 
 
 def test_a_recipe_with_everything_is_resumed_to_the_same_weights(prepared: PreparedSet, tmp_path: Path) -> None:
     settings = (
-        'network.outputs="joint-and-factors"', "training.average=0.9", "training.warmup=2",
+        'network.outputs="joint-and-factors"', "training.ema_decay=0.9", "training.warmup=2",
         "training.smoothing=0.1", "training.related=0.1", "augmentation.move=2", "augmentation.landmark_noise=0.5",
         "augmentation.erase=0.2", *SMALL,
     )  # fmt: skip
@@ -419,31 +516,44 @@ def test_networks_of_two_emotions_learn(prepared: PreparedSet, tmp_path: Path, o
     assert meta.seed == 0
 
 
+BURSTING = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
+
+
 def test_a_loss_that_is_no_number_stops_with_step_and_cause(prepared: PreparedSet, tmp_path: Path) -> None:
-    settings = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
-    with pytest.raises(DivergedError, match=r"at step \d+; the steps are probably too long: lower training.learning"):
-        train(prepared, tmp_path / "run", load_recipe("quick", settings))
+    steps = []
+    with pytest.raises(DivergedError) as stopped:
+        train(prepared, tmp_path / "run", load_recipe("quick", BURSTING), report=lambda now: steps.append(now.step))
+    error = stopped.value
+    assert (error.run, error.step) == (tmp_path / "run", len(steps) + 1)
+    assert not np.isfinite(error.loss)
+    assert (error.part, error.cause) == ("training", "long steps")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_weights_that_burst_with_the_last_step_are_no_run(prepared: PreparedSet, tmp_path: Path) -> None:
-    settings = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
-    settings = (*settings, "training.iterations=1")
-    with pytest.raises(DivergedError, match=r"the validation loss is (nan|inf) at step 1; lower training"):
-        train(prepared, tmp_path / "run", load_recipe("quick", settings))
+    with pytest.raises(DivergedError) as stopped:
+        train(prepared, tmp_path / "run", load_recipe("quick", (*BURSTING, "training.iterations=1")))
+    assert (stopped.value.part, stopped.value.step) == ("validation", 1)
     assert not (tmp_path / "run" / "meta.json").exists()
 
 
-def test_a_loss_that_is_no_number_for_landmarks_gone_astray_says_so(prepared: PreparedSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("away", "cause"), [(np.nan, "broken landmarks"), (1e30, "far landmarks")])
+def test_a_loss_that_is_no_number_for_wrong_landmarks_says_so(
+    prepared: PreparedSet, tmp_path: Path, away: float, cause: str
+) -> None:
     moved = prepared.displacement.copy()
-    moved[5] = np.nan
-    with pytest.raises(DivergedError, match="a landmark of its photos is no number; prepare the set again"):
-        train(replace(prepared, displacement=moved), tmp_path / "run", load_recipe("quick", GEOMETRIC))
+    moved[5] = away
+    recipe = load_recipe("quick", (*GEOMETRIC, "training.loss=hinge", "network.scale_displacement=false"))
+    with pytest.raises(DivergedError) as stopped:
+        train(replace(prepared, displacement=moved), tmp_path / "run", recipe)
+    assert stopped.value.cause == cause
 
 
 def test_a_label_that_is_none_is_refused_with_its_place(prepared: PreparedSet, tmp_path: Path) -> None:
     wrong = prepared.table.with_columns(label=pl.lit("8_1"))
-    with pytest.raises(DataError, match=r"samples.parquet: label '8_1' is not one of the 50 classes; write it"):
+    with pytest.raises(DataError) as refused:
         train(replace(prepared, table=wrong), tmp_path / "run", load_recipe("svm"))
+    assert str(prepared.path / "samples.parquet") in str(refused.value)
     assert not (tmp_path / "run").exists()
 
 
@@ -457,5 +567,5 @@ def test_a_damaged_place_to_resume_from_is_refused(prepared: PreparedSet, tmp_pa
         train(prepared, tmp_path / "run", recipe, report=stop)
     path = tmp_path / "run" / "resume.safetensors"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(CheckpointError, match="remove it to train from the start"):
+    with pytest.raises(CheckpointError):
         train(prepared, tmp_path / "run", recipe, resume=True)

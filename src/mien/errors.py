@@ -13,6 +13,7 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
     ├── DivergedError     a training whose loss is no number any more
     ├── OutputError       an output place that holds other content or cannot be written
+    │   └── UnfinishedError   a run that was begun, to be resumed only when asked
     └── MissingExtraError a part of mien that is not installed
 
 The command line prints the message of a `MienError` on stderr and exits with 2; anything else is a
@@ -21,6 +22,7 @@ defect of mien and keeps its traceback.
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
@@ -97,7 +99,26 @@ class DataError(MienError):
 
 
 class RecipeError(MienError):
-    """A recipe with an unknown key or an impossible value."""
+    """A recipe with an unknown key or an impossible value.
+
+    Attributes:
+        key: dotted, say `training.iterations`; None where no key is to blame.
+        value: what was given for it.
+        new_name: of a key that has been renamed; else None.
+        source: the file, or the setting, where it was given; None where the recipe was built in Python.
+    """
+
+    def __init__(
+        self, message: str, *, key: str | None = None, value: object = None, new_name: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.key = key
+        self.value = value
+        self.new_name = new_name
+        self.source: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}: {super().__str__()}" if self.source else super().__str__()
 
 
 class CheckpointError(MienError):
@@ -105,11 +126,60 @@ class CheckpointError(MienError):
 
 
 class DivergedError(MienError):
-    """A training whose loss became infinite or no number."""
+    """A training whose loss became infinite or no number.
+
+    Attributes:
+        run: folder of the run.
+        step: the iteration, from 1.
+        loss: what the loss was.
+        part: on which photos: `training` or `validation`.
+        cause: the likely one: landmarks that are no numbers or far from their reference, or steps that are too long.
+        remedy: what to do.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        step: int,
+        loss: float,
+        part: Literal["training", "validation"],
+        cause: Literal["broken landmarks", "far landmarks", "long steps"],
+        remedy: str,
+    ) -> None:
+        super().__init__(run, step, loss, part, cause, remedy)
+        self.run = run
+        self.step = step
+        self.loss = loss
+        self.part = part
+        self.cause = cause
+        self.remedy = remedy
+
+    @property
+    def reason(self) -> str:
+        """What happened, without the place and the remedy."""
+        return f"the {'validation ' if self.part == 'validation' else ''}loss is {self.loss} at step {self.step}"
+
+    def __str__(self) -> str:
+        return f"{self.run}: {self.reason}; {self.remedy}"
 
 
 class OutputError(MienError):
     """An output place that holds other content or cannot be written."""
+
+
+class UnfinishedError(OutputError):
+    """A run that was begun and not finished, where nobody asked to resume it.
+
+    Attributes:
+        run: its folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(run)
+        self.run = run
+
+    def __str__(self) -> str:
+        return f"{self.run}: holds an unfinished run; add --resume to go on with it, or remove it"
 
 
 class MissingExtraError(MienError, ImportError):

@@ -67,11 +67,9 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
             bars.stop()
 
 
-def speaks_for_all() -> bool:
-    """Whether this is the first of several processes that `torchrun` started, or alone; others show no bars."""
-    first = os.environ.get("RANK", "0") == "0"
-    stderr.quiet = not first
-    return first
+def is_rank_zero() -> bool:
+    """Whether this process is the first of those that `torchrun` started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

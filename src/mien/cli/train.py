@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_json, print_table, progress_bar, speaks_for_all, stdout
+from mien.cli.console import is_rank_zero, print_json, print_table, progress_bar, stderr, stdout
 
 if TYPE_CHECKING:
+    from mien.artifacts import RunMeta
     from mien.datasets.prepared import PreparedSet
     from mien.training.loop import Progress
     from mien.training.recipe import Recipe
@@ -23,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
         "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
         help="Train a network or a linear model on a prepared set; recipes: mien, quick, paper, svm, lda, or a TOML "
-        "file. The test part is never looked at.",
+        "file. The test subjects are not used.",
     )(train)
 
 
@@ -52,41 +54,48 @@ def train(
 
     from mien.datasets.prepared import PreparedSet
     from mien.errors import require
-
-    require("torch", "train")
     from mien.training.recipe import load_recipe
-    from mien.training.train import train as train_run
 
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
-    also, speaks = _observer(run, tensorboard), speaks_for_all()
+    require("torch", "train")
+    stderr.quiet = not is_rank_zero()
+    log = _event_log(run, tensorboard)
     if seeds is not None or folds is not None or leave_one_subject_out:
-        summary = _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, also)
-        if speaks:
-            print_json(summary) if json else _print_summary(summary)
-        return
-    with progress_bar(f"training {recipe}", "steps") as show:
-
-        def tell(progress: Progress) -> None:
-            show(progress.step, progress.steps, describe(progress))
-            also(progress)
-
-        meta = train_run(data, run, chosen, name=recipe, resume=resume, allow_leaks=allow_leaks, report=tell)
-    if not speaks:
-        return
-    if json:
-        print_json(msgspec.to_builtins(meta))
-        return
-    best = meta.best
-    at = f" at step {best['step']}" if "step" in best else ""
-    stdout.print(f"{run}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}{at}")
+        summary = _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, log)
+        content, show = summary, partial(_print_summary, summary)
+    else:
+        meta = _train_one(data, run, chosen, recipe, resume, allow_leaks, log)
+        content, show = msgspec.to_builtins(meta), partial(_print_best, run, meta)
+    if is_rank_zero():
+        print_json(content) if json else show()
 
 
 def describe(progress: Progress) -> str:
     """Loss and newest validation, for the end of a progress bar."""
-    seen = progress.line
-    return f"loss {progress.loss:.3f}" + (f", validation top-1 {seen['top1']:.3f}" if seen else "")
+    line = progress.line
+    return f"loss {progress.loss:.3f}" + (f", validation top-1 {line['top1']:.3f}" if line else "")
+
+
+def _train_one(
+    data: PreparedSet,
+    run: Path,
+    recipe: Recipe,
+    name: str,
+    resume: bool,
+    allow_leaks: bool,
+    log: Callable[..., None],
+) -> RunMeta:
+    from mien.training.train import train as train_run
+
+    with progress_bar(f"training {name}", "steps") as show:
+
+        def report(progress: Progress) -> None:
+            show(progress.step, progress.steps, describe(progress))
+            log(progress)
+
+        return train_run(data, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, report=report)
 
 
 def _train_several(
@@ -98,7 +107,7 @@ def _train_several(
     folds: int | None,
     resume: bool,
     allow_leaks: bool,
-    also: Callable[..., None],
+    log: Callable[..., None],
 ) -> dict[str, Any]:
     from mien.training.protocols import Trial, fold_trials, seed_trials, train_trials
 
@@ -106,12 +115,18 @@ def _train_several(
     places = {trial.folder: place for place, trial in enumerate(trials)}
     with progress_bar(f"training {name}", "steps") as show:
 
-        def tell(trial: Trial, progress: Progress) -> None:
+        def report(trial: Trial, progress: Progress) -> None:
             done = places[trial.folder] * progress.steps + progress.step
             show(done, len(trials) * progress.steps, f"{trial.folder}: {describe(progress)}")
-            also(progress, trial.folder)
+            log(progress, trial.folder)
 
-        return train_trials(trials, out, name=name, resume=resume, allow_leaks=allow_leaks, report=tell)
+        return train_trials(trials, out, name=name, resume=resume, allow_leaks=allow_leaks, report=report)
+
+
+def _print_best(run: Path, meta: RunMeta) -> None:
+    best = meta.best
+    at = f" at step {best['step']:.0f}" if "step" in best else ""
+    stdout.print(f"{run}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}{at}")
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -123,7 +138,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     print_table(["validation", *figures], rows)
 
 
-def _observer(run: Path, tensorboard: bool) -> Callable[..., None]:
+def _event_log(run: Path, tensorboard: bool) -> Callable[..., None]:
     if not tensorboard:
         return lambda progress, run="": None
     from mien.training.tensorboard import write_tensorboard

@@ -10,8 +10,8 @@ from torch.nn.functional import prelu
 class PReLU(nn.PReLU):
     """x where x > 0, else slope times x, a slope for each channel (He et al., ICCV 2015).
 
-    The same as torch's, whose gradient takes a fifth of a training step on a processor; written with its vectorised
-    operations it takes a sixth of that (docs/experiments.md).
+    The same as torch's, whose gradient takes a fifth of a training step on a processor. This gradient, written with
+    vectorised operations, takes a sixth of that time (docs/experiments.md).
     """
 
     def forward(self, maps: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The geometric branch: displacement to features. It has nothing to learn: scaling at most."""
+"""The geometric branch: displacement to features. It has no weights, at most a fixed scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses over scores, and the criterion that judges all outputs of a network with one of them."""
+"""Losses over scores, and the criterion that applies one of them to all outputs of a network."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from torch import Tensor
 from mien.labels import CLASS_COUNT, indices_to_emotions
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(n, classes) scores and (n, classes) shares of the truth, rows summing to 1, to the mean loss, a scalar."""
+"""(n, classes) scores and (n, classes) soft targets, rows summing to 1, to the mean loss, a scalar."""
 
 
-def hinge(scores: Tensor, truth: Tensor) -> Tensor:
+def hinge(scores: Tensor, targets: Tensor) -> Tensor:
     """L2 hinge, one against all: sum over classes of max(0, 1 - t s)^2, t = +1 for the true class, else -1.
 
-    The mean over the batch is taken. Caffe's HingeLoss with norm L2; scores of zero cost 50. Where the truth is
-    shared among classes, each class counts as true and as false in these shares.
+    The mean over the batch is taken. Caffe's HingeLoss with norm L2; scores of zero cost 50. With a soft target p a
+    class costs p times the loss of a true class plus 1 - p times that of a false one.
     """
     as_true = (1 - scores).clamp_min(0).square()
     as_false = (1 + scores).clamp_min(0).square()
-    return torch.lerp(as_false, as_true, truth).sum(dim=1).mean()
+    return torch.lerp(as_false, as_true, targets).sum(dim=1).mean()
 
 
-def cross_entropy(scores: Tensor, truth: Tensor) -> Tensor:
+def cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
     """Softmax cross-entropy in nats, mean over the batch."""
-    return -(truth * scores.log_softmax(dim=1)).sum(dim=1).mean()
+    return -(targets * scores.log_softmax(dim=1)).sum(dim=1).mean()
 
 
 LOSSES: dict[str, Loss] = {"hinge": hinge, "cross-entropy": cross_entropy}
@@ -37,19 +37,22 @@ class Criterion:
     """The loss of a network's outputs, see `mien.models.network`.
 
     Args:
-        loss: judges each output.
-        factor_weight: of the losses over `dominant` and `complementary` beside one over `scores`; alone they weigh 1.
-        smoothing: share of the truth spread evenly over all classes, 0..1.
-        related: share of the truth spread over the classes that people take for the true one: the same two
-            emotions the other way round counts double, one of them in its place counts once.
+        loss: of each output.
+        auxiliary_weight: of the losses over `dominant` and `complementary` beside one over `scores`; alone they
+            weigh 1.
+        smoothing: share of each target spread evenly over all classes, 0..1.
+        related: share of each target spread over the classes that people confuse with the true one: the same two
+            emotions the other way round count double, one of them in its place counts once.
     """
 
-    def __init__(self, loss: Loss, factor_weight: float = 1.0, smoothing: float = 0.0, related: float = 0.0) -> None:
+    def __init__(
+        self, loss: Loss, auxiliary_weight: float = 1.0, smoothing: float = 0.0, related: float = 0.0
+    ) -> None:
         self.loss = loss
-        self.factor_weight = factor_weight
-        joint = _soft_truth(smoothing, related)
+        self.auxiliary_weight = auxiliary_weight
+        joint = _soft_targets(smoothing, related)
         complementary, dominant = (np.eye(8)[number] for number in indices_to_emotions(range(CLASS_COUNT)))
-        self._truth = {
+        self._targets = {
             name: torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32))
             for name, table in {
                 "scores": joint,
@@ -67,19 +70,19 @@ class Criterion:
         """
         total = outputs[next(iter(outputs))].new_zeros(())
         for name, output in outputs.items():
-            weight = self.factor_weight if "scores" in outputs and name != "scores" else 1.0
-            total = total + weight * self.loss(output, self.truth(name, labels))
+            weight = self.auxiliary_weight if "scores" in outputs and name != "scores" else 1.0
+            total = total + weight * self.loss(output, self.targets(name, labels))
         return total
 
-    def truth(self, name: str, labels: Tensor) -> Tensor:
-        """Shares of the truth for an output, (n, 50) or (n, 8), rows summing to 1; `labels` (n,) class indices."""
-        if self._truth[name].device != labels.device:
-            self._truth[name] = self._truth[name].to(labels.device)
-        return self._truth[name][labels]
+    def targets(self, name: str, labels: Tensor) -> Tensor:
+        """Soft targets of an output, (n, 50) or (n, 8), rows summing to 1, for `labels`, (n,) class indices."""
+        if self._targets[name].device != labels.device:
+            self._targets[name] = self._targets[name].to(labels.device)
+        return self._targets[name][labels]
 
 
-def _soft_truth(smoothing: float, related: float) -> np.ndarray:
-    """(50, 50): row true class, column share of the truth."""
+def _soft_targets(smoothing: float, related: float) -> np.ndarray:
+    """(50, 50): the row of a true class holds its soft target."""
     complementary, dominant = indices_to_emotions(range(CLASS_COUNT))
     swapped = (complementary[:, None] == dominant) & (dominant[:, None] == complementary)
     near = 1.0 * ((complementary[:, None] == complementary) | (dominant[:, None] == dominant)) + 2.0 * swapped

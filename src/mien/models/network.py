@@ -12,9 +12,7 @@ Which of them are there depends on `NetworkConfig.outputs`. `forward` makes (n, 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from safetensors import SafetensorError
@@ -25,6 +23,7 @@ from mien.displacement import DISPLACEMENT_SIZE
 from mien.errors import CheckpointError, require
 from mien.files import replacing
 from mien.labels import CLASS_COUNT, EMOTION_COUNT, indices_to_emotions
+from mien.models.config import NetworkConfig
 from mien.models.dropout import BatchDropout
 from mien.models.geometric import GeometricBranch
 from mien.models.visual import FEATURE_COUNT, VISUAL_BRANCHES, fill_as_published
@@ -33,34 +32,6 @@ HIDDEN_COUNT = 256
 OUTPUT_SIZES = {"scores": CLASS_COUNT, "dominant": EMOTION_COUNT + 1, "complementary": EMOTION_COUNT + 1}
 FACTORS = ("dominant", "complementary")
 _COMPLEMENTARY, _DOMINANT = (torch.from_numpy(number) for number in indices_to_emotions(range(CLASS_COUNT)))
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """What a network is made of.
-
-    Attributes:
-        visual: `alexnet` (the paper's), `compact`, or `none` for the geometric branch alone.
-        geometric: whether the displacement takes part; False is the single visual branch.
-        head: `fc7` (published configuration: hidden layer, PReLU, dropout) or `direct` (the paper's text).
-        outputs: `joint`: the 50 classes, as published. `two-heads`: one trunk, an output layer for the dominant and
-            one for the complementary emotion. `two-networks`: a whole network for either. `joint-and-factors`: the 50
-            classes, and in training the two emotions beside them.
-        dropout: share of hidden features that are dropped in training (`fc7` only).
-        head_fill: how the head's weights start: `published` (narrow normal, biases 0.1) or `torch` (its default).
-        scale_displacement: give all coordinates equal spread; the paper feeds raw pixels.
-        relative_visual: give the head each photo's visual feature minus its subject's mean feature, where other
-            photos of the subject are at hand, as the displacement is relative to the subject's mean landmarks.
-    """
-
-    visual: Literal["alexnet", "compact", "none"] = "alexnet"
-    geometric: bool = True
-    head: Literal["fc7", "direct"] = "fc7"
-    outputs: Literal["joint", "two-heads", "two-networks", "joint-and-factors"] = "joint"
-    dropout: float = 0.8
-    head_fill: Literal["published", "torch"] = "published"
-    scale_displacement: bool = False
-    relative_visual: bool = False
 
 
 class Network(nn.Module):
@@ -251,7 +222,7 @@ def _build_one(config: NetworkConfig, outputs: tuple[str, ...]) -> Network:
         raise ValueError("a network needs at least one branch")
     features = (FEATURE_COUNT if visual else 0) + (DISPLACEMENT_SIZE if geometric else 0)
     head = fc7_head(features, config.dropout, outputs) if config.head == "fc7" else direct_head(features, outputs)
-    if config.head_fill == "published":
+    if config.head_init == "published":
         head.fill_as_published()
     return Network(visual, geometric, head, config.relative_visual)
 

@@ -1,4 +1,4 @@
-"""Normalisation layers: Caffe's over neighbouring channels, and batch norm over the batches of all processes."""
+"""Normalisation: Caffe's over neighbouring channels, and batch norm over the batches of several processes."""
 
 from __future__ import annotations
 
@@ -62,50 +62,66 @@ def _window_sum(values: Tensor) -> Tensor:
     return total
 
 
-class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm whose batch, in training, is that of all processes together.
+def share_batch_norm(network: nn.Module, device: torch.device) -> None:
+    """Let every batch norm within a network, in training, see the batch of all processes together.
 
-    torch has one for GPUs only; with it, several processes learn what one does with the whole batch.
+    So several processes learn what one does with the whole batch. On a GPU the layers become torch's `SyncBatchNorm`,
+    which does not run on processors; there they become `ProcessorSyncBatchNorm`. Their names and weights stay.
+
+    Args:
+        network: changed in place.
+        device: where it will be trained.
+    """
+    if device.type != "cpu":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return
+    for parent in list(network.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+                setattr(parent, name, ProcessorSyncBatchNorm.like(child))
+
+
+class ProcessorSyncBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """`nn.SyncBatchNorm` for processors: in training, mean and variance are those of all processes' photos.
+
+    The processes must have equally many photos.
     """
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """(n, channels, height, width) to the same shape."""
-        return _shared_batch_norm(self, maps) if self.training and _processes() > 1 else super().forward(maps)
+    @classmethod
+    def like(cls, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> ProcessorSyncBatchNorm:
+        """The same layer, with the same weights and running statistics."""
+        shared = cls(norm.num_features, norm.eps, norm.momentum)
+        shared.load_state_dict(norm.state_dict())
+        return shared.train(norm.training)
+
+    def _check_input_dim(self, values: Tensor) -> None:
+        assert values.dim() >= 2
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(n, channels, ...) to the same shape and dtype."""
+        if not self.training or _process_count() == 1:
+            return super().forward(values)
+        from torch.distributed.nn.functional import all_reduce  # its gradient is summed over processes too
+
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        assert self.momentum is not None
+        wide = values if values.dtype == torch.float64 else values.float()
+        axes = [axis for axis in range(wide.dim()) if axis != 1]
+        count = _process_count() * wide.numel() // wide.shape[1]
+        mean = all_reduce(wide.sum(axes)) / count  # type: ignore[no-untyped-call]
+        shape = [1, -1, *([1] * (wide.dim() - 2))]
+        centred = wide - mean.view(shape)
+        variance = all_reduce(centred.square().sum(axes)) / count  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.detach(), self.momentum)
+            self.running_var.lerp_(variance.detach() * count / (count - 1), self.momentum)
+            self.num_batches_tracked.add_(1)
+        normal = centred * (variance + self.eps).rsqrt().view(shape)
+        return (normal * self.weight.view(shape) + self.bias.view(shape)).to(values.dtype)
 
 
-class BatchNorm1d(nn.BatchNorm1d):
-    """As `BatchNorm2d`, for (n, channels)."""
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(n, channels) to the same shape."""
-        if self.training and _processes() > 1:
-            return _shared_batch_norm(self, features)
-        return super().forward(features)
-
-
-def _processes() -> int:
+def _process_count() -> int:
     ready = torch.distributed.is_available() and torch.distributed.is_initialized()
     return torch.distributed.get_world_size() if ready else 1
-
-
-def _shared_batch_norm(norm: nn.BatchNorm1d | nn.BatchNorm2d, values: Tensor) -> Tensor:
-    """Normalise by mean and variance over all processes, and keep running ones as torch does."""
-    from torch.distributed.nn.functional import all_reduce  # its gradient is summed over processes too
-
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    assert norm.momentum is not None
-    wide = values if values.dtype == torch.float64 else values.float()
-    axes = [axis for axis in range(wide.dim()) if axis != 1]
-    count = _processes() * wide.numel() // wide.shape[1]
-    mean = all_reduce(wide.sum(axes)) / count  # type: ignore[no-untyped-call]
-    shape = [1, -1, *([1] * (wide.dim() - 2))]
-    centred = wide - mean.view(shape)
-    variance = all_reduce(centred.square().sum(axes)) / count  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        norm.running_mean.lerp_(mean.detach(), norm.momentum)
-        norm.running_var.lerp_(variance.detach() * count / (count - 1), norm.momentum)
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked.add_(1)
-    normal = centred * (variance + norm.eps).rsqrt().view(shape)
-    return (normal * norm.weight.view(shape) + norm.bias.view(shape)).to(values.dtype)

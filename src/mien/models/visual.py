@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.models.activation import PReLU
-from mien.models.normalisation import BatchNorm1d, BatchNorm2d, LocalResponseNorm
+from mien.models.normalisation import LocalResponseNorm
 
 FEATURE_COUNT = 256
 
@@ -77,10 +77,10 @@ def compact() -> VisualBranch:
     def stage(inputs: int, outputs: int) -> list[nn.Module]:
         return [
             nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-            BatchNorm2d(outputs),
+            nn.BatchNorm2d(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, 3, padding=1, groups=outputs // 8, bias=False),
-            BatchNorm2d(outputs),
+            nn.BatchNorm2d(outputs),
             nn.ReLU(),
         ]
 
@@ -90,11 +90,11 @@ def compact() -> VisualBranch:
         *stage(48, 96),  # 14
         *stage(96, 160),  # 7
         nn.Conv2d(160, 64, 1, bias=False),
-        BatchNorm2d(64),
+        nn.BatchNorm2d(64),
         nn.ReLU(),
         nn.Flatten(),
         nn.Linear(64 * 7 * 7, FEATURE_COUNT, bias=False),
-        BatchNorm1d(FEATURE_COUNT),  # without it the branch alone never leaves the start
+        nn.BatchNorm1d(FEATURE_COUNT),  # without it the branch alone does not learn
     )
     return VisualBranch(_HalvedAndCentred(), layers, crop_size=224)
 

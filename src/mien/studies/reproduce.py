@@ -94,7 +94,7 @@ _PRESETS: dict[str, tuple[str, tuple[str, ...]]] = {
         "quick",
         (
             "training.loss=hinge", "training.iterations=150", "training.validate_every=30", "training.batch_size=32",
-            "augmentation.mirror=false", "augmentation.shift=0", "augmentation.relight=0",
+            "augmentation.mirror=false", "augmentation.shift=0", "augmentation.color_jitter=0",
         ),
     ),
 }  # fmt: skip
@@ -149,7 +149,7 @@ def reproduce_paper(
         except DivergedError as error:
             if key == _SHOWN:
                 raise
-            why_missing[key] = str(error).removeprefix(f"{out / 'runs' / method.folder}: ").partition(";")[0]
+            why_missing[key] = error.reason
     judged = {
         key: {name: evaluate({methods[key].name: run}, part)[0] for name, part in parts.items()}
         for key, run in runs.items()

@@ -1,7 +1,7 @@
-"""Random changes of training photos that leave the expression what it is.
+"""Random changes of training photos that leave the expression as it is.
 
-`draw_changes` draws for a whole batch on the CPU; `Changes` apply on any device and to any part of the
-batch, so that several processes change what one would.
+`sample_augmentation` draws the parameters for a whole batch on the CPU. `AugmentationParams` apply on any device and
+to any part of the batch, so that several processes change what one would.
 """
 
 from __future__ import annotations
@@ -15,47 +15,21 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from mien.faces.points68 import MIRROR, POINT_COUNT
+from mien.training.recipe import AugmentationConfig
 
 _MIRROR = torch.from_numpy(MIRROR)
 
 
 @dataclass(frozen=True)
-class AugmentationConfig:
-    """What is changed, and how much; the defaults change nothing, as in the paper.
-
-    Spreads are standard deviations, cut off at twice their size.
-
-    Attributes:
-        mirror: every other photo, its landmarks too.
-        rotation: spread in degrees; picture and landmarks turn together, as if the face were aligned a little amiss.
-        scale: spread as a share of the size; picture and landmarks together.
-        move: spread in pixels, each way; picture and landmarks together.
-        landmark_noise: spread in pixels, each landmark for itself.
-        shift: up to so many whole pixels each way; the picture alone.
-        relight: contrast, brightness and white balance; 1 changes them a lot.
-        erase: share of photos in which a rectangle is grey.
-    """
-
-    mirror: bool = False
-    rotation: float = 0.0
-    scale: float = 0.0
-    move: float = 0.0
-    landmark_noise: float = 0.0
-    shift: int = 0
-    relight: float = 0.0
-    erase: float = 0.0
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What happens to each photo of a batch; all shapes begin with n. None: it happens to none.
+class AugmentationParams:
+    """What happens to each photo of a batch; all shapes begin with n. None: it happens to no photo.
 
     Attributes:
         mirrored: (n,) bool.
         similarity: (n, 2, 3): crop pixels about the middle of the crop, to where they go.
         noise: (n, 136), crop pixels.
         shift: (n, 2), rows and columns, whole pixels.
-        light: (n, 2, 3): gain and bias of each colour.
+        color: (n, 2, 3): gain and bias of each colour.
         erased: (n, 4): top, left, bottom, right in shares of the crop; empty for most.
     """
 
@@ -63,15 +37,15 @@ class Changes:
     similarity: Tensor | None = None
     noise: Tensor | None = None
     shift: Tensor | None = None
-    light: Tensor | None = None
+    color: Tensor | None = None
     erased: Tensor | None = None
 
-    def part(self, rows: slice, device: torch.device) -> Changes:
-        """Those of some photos, on a device."""
+    def select(self, rows: slice, device: torch.device) -> AugmentationParams:
+        """The parameters of some photos of the batch, on a device."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Changes(**{name: None if t is None else t[rows].to(device) for name, t in tensors.items()})
+        return AugmentationParams(**{name: None if t is None else t[rows].to(device) for name, t in tensors.items()})
 
-    def of_displacement(self, displacement: Tensor, landmarks: Tensor, size: int) -> Tensor:
+    def apply_to_displacement(self, displacement: Tensor, landmarks: Tensor, size: int) -> Tensor:
         """Changed displacement: a landmark that goes from p to q moves its displacement by q - p.
 
         Args:
@@ -87,7 +61,7 @@ class Changes:
             displacement = displacement + _move(landmarks, self.similarity, size) - landmarks
         return displacement if self.noise is None else displacement + self.noise
 
-    def of_crops(self, crops: Tensor) -> Tensor:
+    def apply_to_crops(self, crops: Tensor) -> Tensor:
         """Changed crops; (n, size, size, 3), uint8, RGB, to the same."""
         if self.mirrored is not None:
             crops = _mirror(crops, self.mirrored)
@@ -95,39 +69,39 @@ class Changes:
             crops = _warp(crops, self.similarity)
         if self.shift is not None:
             crops = _shift(crops, self.shift)
-        if self.light is not None:
-            crops = _relight(crops, self.light)
+        if self.color is not None:
+            crops = _recolor(crops, self.color)
         return crops if self.erased is None else _erase(crops, self.erased)
 
 
-def draw_changes(config: AugmentationConfig, count: int, chance: torch.Generator) -> Changes:
-    """Changes of `count` photos, on the CPU; `chance` is a generator of the CPU."""
+def sample_augmentation(config: AugmentationConfig, count: int, rng: torch.Generator) -> AugmentationParams:
+    """Random parameters for `count` photos, on the CPU; `rng` is a generator of the CPU."""
 
     def spread(*shape: int) -> Tensor:
-        return torch.randn(count, *shape, generator=chance).clamp(-2, 2)
+        return torch.randn(count, *shape, generator=rng).clamp(-2, 2)
 
-    mirrored = torch.rand(count, generator=chance) < 0.5 if config.mirror else None
+    mirrored = torch.rand(count, generator=rng) < 0.5 if config.mirror else None
     similarity = None
     if config.rotation or config.scale or config.move:
         angle = torch.deg2rad(config.rotation * spread())
         size = 1 + config.scale * spread()
         cos, sin = size * angle.cos(), size * angle.sin()
-        turn = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
-        similarity = torch.cat([turn, config.move * spread(2, 1)], dim=2)
+        rotation = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1)
+        similarity = torch.cat([rotation, config.move * spread(2, 1)], dim=2)
     noise = config.landmark_noise * spread(2 * POINT_COUNT) if config.landmark_noise else None
-    shift = torch.randint(-config.shift, config.shift + 1, (count, 2), generator=chance) if config.shift else None
-    light = None
-    if config.relight:
-        contrast = 1 + 0.25 * config.relight * spread(1)
-        tint = 1 + 0.06 * config.relight * spread(3)
-        brightness = 16 * config.relight * spread(1)
-        light = torch.stack([contrast * tint, (brightness + 127.5 * (1 - contrast)).expand(-1, 3)], dim=1)
+    shift = torch.randint(-config.shift, config.shift + 1, (count, 2), generator=rng) if config.shift else None
+    color = None
+    if config.color_jitter:
+        contrast = 1 + 0.25 * config.color_jitter * spread(1)
+        tint = 1 + 0.06 * config.color_jitter * spread(3)
+        brightness = 16 * config.color_jitter * spread(1)
+        color = torch.stack([contrast * tint, (brightness + 127.5 * (1 - contrast)).expand(-1, 3)], dim=1)
     erased = None
     if config.erase:
-        place, extent = torch.rand(2, count, 2, generator=chance)
-        extent = (0.1 + 0.25 * extent) * (torch.rand(count, 1, generator=chance) < config.erase)
+        place, extent = torch.rand(2, count, 2, generator=rng)
+        extent = (0.1 + 0.25 * extent) * (torch.rand(count, 1, generator=rng) < config.erase)
         erased = torch.cat([place * (1 - extent), place * (1 - extent) + extent], dim=1)
-    return Changes(mirrored, similarity, noise, shift, light, erased)
+    return AugmentationParams(mirrored, similarity, noise, shift, color, erased)
 
 
 def mirror_displacement(displacement: Tensor) -> Tensor:
@@ -138,8 +112,8 @@ def mirror_displacement(displacement: Tensor) -> Tensor:
 
 def mirror_landmarks(landmarks: Tensor, size: int) -> Tensor:
     """The landmarks of the mirrored crop, (n, 136): points change places, x becomes size - 1 - x."""
-    turned = mirror_displacement(landmarks).reshape(-1, POINT_COUNT, 2)
-    return (turned + turned.new_tensor([size - 1.0, 0.0])).reshape(landmarks.shape)
+    mirrored = mirror_displacement(landmarks).reshape(-1, POINT_COUNT, 2)
+    return (mirrored + mirrored.new_tensor([size - 1.0, 0.0])).reshape(landmarks.shape)
 
 
 def _move(landmarks: Tensor, similarity: Tensor, size: int) -> Tensor:
@@ -185,17 +159,17 @@ def _shift(crops: Tensor, shift: Tensor) -> Tensor:
     return crops[photos[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-def _relight(crops: Tensor, light: Tensor) -> Tensor:
+def _recolor(crops: Tensor, color: Tensor) -> Tensor:
     """Each colour times its gain plus its bias; a processor looks that up in a table of the 256 values."""
-    gain, bias = light[:, None, None, 0], light[:, None, None, 1]
+    gain, bias = color[:, None, None, 0], color[:, None, None, 1]
     if crops.device.type != "cpu":
         return (crops * gain + bias).clamp_(0, 255).to(torch.uint8)
     values = torch.arange(256).view(1, 256, 1, 1)
     tables = (values * gain + bias).clamp_(0, 255).to(torch.uint8).numpy()
-    lit = np.empty(crops.shape, dtype=np.uint8)
-    for crop, table, out in zip(crops.numpy(), tables, lit, strict=True):
+    recolored = np.empty(crops.shape, dtype=np.uint8)
+    for crop, table, out in zip(crops.numpy(), tables, recolored, strict=True):
         cv2.LUT(crop, table, dst=out)
-    return torch.from_numpy(lit)
+    return torch.from_numpy(recolored)
 
 
 def _erase(crops: Tensor, erased: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
-from mien.training.augmentation import draw_changes
+from mien.training.augmentation import sample_augmentation
 from mien.training.recipe import Recipe
 
 AHEAD = 3
-"""Batches that are made before they are asked for."""
+"""Batches that are made before a step asks for them."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Batches:
 
     Args:
         training: labelled photos.
-        displacements: (kinds, n, 136): against each kind of reference that takes part, the subject's mean first; one
-            is drawn for each photo, or for all of a subject that come together.
-        recipe: what to draw.
+        displacements: (kinds, n, 136): against each kind of reference that takes part, the subject's mean first. For
+            each photo, or for the photos of a subject that come together, one kind is chosen at random.
+        recipe: batch size, augmentation and seed.
         device: where batches are wanted.
-        rank, processes: which share of each batch is wanted.
+        rank, processes: which part of each batch is wanted.
 
     Attributes:
         waited: seconds that steps have waited for their batch.
@@ -77,33 +77,31 @@ class Batches:
         self._labels = torch.from_numpy(training.labels).to(here)
         numbers, config = training.subject_numbers, recipe.training
         self._subjects = torch.from_numpy(numbers).to(here)
-        self._groups = lru_cache(maxsize=2)(partial(group_photos, numbers, config.together, config.seed))
+        self._groups = lru_cache(maxsize=2)(partial(group_photos, numbers, config.samples_per_subject, config.seed))
         self._here = here
         self.waited = 0.0
 
     def batch(self, step: int) -> Batch:
-        """The batch of a step, this process's share of it."""
+        """The batch of a step, this process's part of it."""
         config = self._recipe.training
-        chance = torch.Generator().manual_seed(step_seed(config.seed, step))
-        indices = self._indices(step)
-        groups = config.batch_size // config.together
-        kinds = torch.randint(len(self._displacements), (groups,), generator=chance).repeat_interleave(
-            config.together
+        rng = torch.Generator().manual_seed(step_seed(config.seed, step))
+        groups = config.batch_size // config.samples_per_subject
+        kinds = torch.randint(len(self._displacements), (groups,), generator=rng)
+        kinds = kinds.repeat_interleave(config.samples_per_subject)[self._part].to(self._here)
+        params = sample_augmentation(self._recipe.augmentation, config.batch_size, rng)
+        params = params.select(self._part, self._here)
+        indices = self._indices(step)[self._part]
+        rows = torch.from_numpy(indices).to(self._here)
+        displacement = params.apply_to_displacement(
+            self._displacements[kinds, rows], self._landmarks[rows], self._training.crop_size
         )
-        changes = draw_changes(self._recipe.augmentation, config.batch_size, chance)
-        own = indices[self._part]
-        rows = torch.from_numpy(own).to(self._here)
-        part = changes.part(self._part, self._here)
-        kinds = kinds[self._part].to(self._here)
-        moved = self._displacements[kinds, rows]
         subjects = torch.where(kinds == 0, self._subjects[rows], -1)
-        displacement = part.of_displacement(moved, self._landmarks[rows], self._training.crop_size)
         if self._recipe.network.visual == "none":
-            crops = torch.empty(len(own), 0, 0, 3, dtype=torch.uint8)
+            crops = torch.empty(len(indices), 0, 0, 3, dtype=torch.uint8)
         elif self._crops is None:
-            crops = part.of_crops(torch.from_numpy(self._training.crops[self._training.rows[own]]))
+            crops = params.apply_to_crops(torch.from_numpy(self._training.crops[self._training.rows[indices]]))
         else:
-            crops = part.of_crops(self._crops[rows])
+            crops = params.apply_to_crops(self._crops[rows])
         tensors = (crops, displacement, self._labels[rows], subjects)
         if not self._on_device and self._device.type == "cuda":
             tensors = tuple(tensor.pin_memory() for tensor in tensors)  # type: ignore[assignment]
@@ -111,22 +109,23 @@ class Batches:
 
     def _indices(self, step: int) -> NDArray[np.int64]:
         config = self._recipe.training
-        if config.together == 1:
+        if config.samples_per_subject == 1:
             return batch_indices(len(self._training), config.batch_size, config.seed, step)
-        drawn = _draw(len(self._groups(0)), config.batch_size // config.together, config.seed, step)
-        return np.concatenate([self._groups(turn)[place] for turn, place in drawn])
+        count, size = len(self._groups(0)), config.batch_size // config.samples_per_subject
+        taken = _epochs_and_items(count, size, config.seed, step)
+        return np.concatenate([self._groups(epoch)[item] for epoch, item in taken])
 
     def from_step(self, start: int) -> Generator[Batch, None, None]:
         """The batches of all steps from `start` to the end of the recipe."""
         steps = range(start, self._recipe.training.iterations)
-        yield from map(self.batch, steps) if self._on_device else self._made_ahead(steps)
+        yield from map(self.batch, steps) if self._on_device else self._prefetched(steps)
 
-    def _made_ahead(self, steps: range) -> Iterator[Batch]:
+    def _prefetched(self, steps: range) -> Iterator[Batch]:
         ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
-        enough = threading.Event()
+        stopped = threading.Event()
 
         def put(item: Batch | BaseException) -> None:
-            while not enough.is_set():
+            while not stopped.is_set():
                 try:
                     return ready.put(item, timeout=0.1)
                 except queue.Full:
@@ -136,7 +135,7 @@ class Batches:
             torch.set_num_threads(1)  # this thread's; more would wait, spinning, where the step computes
             try:
                 for step in steps:
-                    if enough.is_set():
+                    if stopped.is_set():
                         return
                     put(self.batch(step))
             except BaseException as error:  # the loop raises it
@@ -153,52 +152,53 @@ class Batches:
                     raise item
                 yield item
         finally:
-            enough.set()
+            stopped.set()
             thread.join()
 
 
 def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:
-    """The photos of a step: all in random order, then all in another; batches run on over the seam."""
-    drawn = _draw(count, batch_size, seed, step)
-    return np.array([place for _, place in drawn], dtype=np.int64)
+    """The photos of a step. An epoch takes all in random order; a batch may run over from one epoch to the next."""
+    return np.array([item for _, item in _epochs_and_items(count, batch_size, seed, step)], dtype=np.int64)
 
 
-def group_photos(numbers: NDArray[np.int64], together: int, seed: int, turn: int) -> NDArray[np.int64]:
-    """All photos in groups of one subject each, other ones in every turn; a short group repeats some of its subject.
+def group_photos(numbers: NDArray[np.int64], size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """All photos in groups of one subject each, other groups in every epoch.
+
+    A group that lacks photos repeats some of its subject.
 
     Args:
-        numbers: (n,): whose photo each is.
-        together: photos in a group.
-        seed, turn: what the grouping follows from.
+        numbers: (n,): number of the subject of each photo.
+        size: photos in a group.
+        seed, epoch: what the grouping follows from.
 
     Returns:
-        (groups, together): places of photos.
+        (groups, size): indices of photos.
     """
-    order = np.random.default_rng([seed, turn, 1]).permutation(len(numbers))
+    order = np.random.default_rng([seed, epoch, 1]).permutation(len(numbers))
     groups = []
     for number in np.unique(numbers):
         own = order[numbers[order] == number]
-        count = -(-len(own) // together)
-        groups.append(np.resize(own, count * together).reshape(count, together))
+        count = -(-len(own) // size)
+        groups.append(np.resize(own, count * size).reshape(count, size))
     return np.concatenate(groups)
 
 
-def _draw(count: int, size: int, seed: int, step: int) -> list[tuple[int, int]]:
-    """Turn and place of what a step takes of `count` things: all in random order, then all in another."""
-    turns, within = np.divmod(np.arange(step * size, (step + 1) * size), count)
-    return [(int(t), int(_order(count, seed, int(t))[w])) for t, w in zip(turns, within, strict=True)]
+def _epochs_and_items(count: int, size: int, seed: int, step: int) -> list[tuple[int, int]]:
+    """What a step takes of `count` items, `size` at a time: the epoch, and the item."""
+    epochs, places = np.divmod(np.arange(step * size, (step + 1) * size), count)
+    return [(int(e), int(_order(count, seed, int(e))[place])) for e, place in zip(epochs, places, strict=True)]
 
 
 @lru_cache(maxsize=4)
-def _order(count: int, seed: int, turn: int) -> NDArray[np.int64]:
-    """All photos in the random order of one turn; kept, for every step of the turn asks."""
-    order = np.random.default_rng([seed, turn]).permutation(count)
+def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """All items in the random order of one epoch; kept, for every step of the epoch asks."""
+    order = np.random.default_rng([seed, epoch]).permutation(count)
     order.setflags(write=False)
     return order
 
 
 def step_seed(seed: int, step: int) -> int:
-    """A seed of the chance of a step."""
+    """The seed of all that is random in a step."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
 
 

@@ -1,7 +1,7 @@
-"""The training loop of a network, by iterations, with validation on subjects never trained on.
+"""The training loop of a network, by iterations, with validation on subjects that it is never trained on.
 
-All chance of a step (which photos, dropout, augmentation) follows from the seed and the step's number, so a
-run that was killed goes on exactly as if it had not been, and several processes do what one would.
+All that is random in a step (which photos, dropout, augmentation) follows from the seed and the number of the step.
+So a run that was killed goes on exactly as if it had not been, and several processes do what one would.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import lightning_fabric
 import numpy as np
@@ -24,21 +25,23 @@ from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
 from mien.models.losses import LOSSES, Criterion
 from mien.models.network import AnyNetwork, build_network, join_scores, save_network
+from mien.models.normalisation import share_batch_norm
 from mien.training.batches import Batch, Batches, step_seed
-from mien.training.optimisation import RunningMean, build_optimiser, set_rate
+from mien.training.optimisation import average_weights, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig
 from mien.training.references import displacement_against
 from mien.training.resume import load_progress, log_line, save_progress
 from mien.training.scoring import network_outputs
 
-LOOK_EVERY = 50
-"""On a GPU, steps between looks at the loss; each look waits for all that the GPU has to do."""
+CHECK_EVERY = 50
+"""On a GPU, steps between two readings of the loss; each waits until the GPU has done all its work."""
 _FAR = 100.0
+"""Crop pixels from the reference: a landmark beyond is no landmark of a face."""
 
 
 @dataclass
 class Progress:
-    """What the loop tells.
+    """What the loop reports.
 
     Attributes:
         step: steps done, of `steps`.
@@ -52,7 +55,7 @@ class Progress:
     line: dict[str, float] | None
 
 
-def train_network(  # noqa: PLR0915, a loop to be read in one sitting
+def train_network(
     fabric: lightning_fabric.Fabric,
     training: PreparedSet,
     validation: PreparedSet,
@@ -63,7 +66,7 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
 ) -> dict[str, float]:
     """Train, keep the weights of the best validation loss in `run`, and go on where a killed run stopped.
 
-    What a killed run goes on with stays in `run`; `mien.training.train` removes it when the run is whole.
+    What a killed run needs to go on stays in `run`; `mien.training.train` removes it when the run is complete.
 
     Args:
         fabric: where to train.
@@ -76,65 +79,93 @@ def train_network(  # noqa: PLR0915, a loop to be read in one sitting
         step, loss and accuracies of the best validation.
 
     Raises:
-        DivergedError: the loss is no number any more; names the step and the likely cause.
+        DivergedError: the loss is no number any more; holds the step and the likely cause.
     """
     config = recipe.training
-    torch.manual_seed(config.seed)
-    network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if recipe.network.scale_displacement:
-        network.set_scale(torch.from_numpy(training.displacement))
-    outputs = Outputs(network)
-    model, optimiser = fabric.setup(
-        torch.compile(outputs) if config.compile else outputs, build_optimiser(network, config)
-    )
-    mean = RunningMean(network, config.average) if config.average else None
-    judged: AnyNetwork = mean.network if mean else network
-    criterion = Criterion(LOSSES[config.loss], config.factor_weight, config.smoothing, config.related)
-    sharp = Criterion(LOSSES[config.loss], config.factor_weight)
-    kept: dict[str, nn.Module] = {"network": network} | ({"mean": judged} if mean else {})
-    start, best = load_progress(run, kept, optimiser)
-
+    learner = Learner(fabric, training, recipe)
+    start, best = load_progress(run, learner.modules, learner.optimiser)
     displacements = _displacements(training, population, config.references)
     batches = Batches(training, displacements, recipe, fabric.device, fabric.global_rank, fabric.world_size)
-    look_every = LOOK_EVERY if fabric.device.type == "cuda" else 1
-    losses = torch.zeros(config.validate_every, device=fabric.device)  # since the last validation
-    since, line = start, None
-    with closing(batches.from_step(start)) as coming:
-        for step, batch in enumerate(coming, start=start):
-            rate = set_rate(optimiser, config, step)
-            torch.manual_seed(step_seed(config.seed, step) + 1)  # dropout
-            loss = criterion(model(batch.crops, batch.displacement, batch.subjects), batch.labels)
-            optimiser.zero_grad()
-            fabric.backward(loss)
-            optimiser.step()
-            if mean:
-                mean.update(step)
-
-            losses[step - since] = loss.detach()
-            done = step + 1
+    check_every = CHECK_EVERY if fabric.device.type == "cuda" else 1
+    losses: list[Tensor] = []  # since the last validation; they stay on the device, so that no step waits for them
+    line = None
+    with closing(batches.from_step(start)) as upcoming:
+        for done, batch in enumerate(upcoming, start=start + 1):
+            losses.append(learner.learn(batch, step=done - 1))
             validates = done % config.validate_every == 0 or done == config.iterations
-            if validates or done % look_every == 0:
-                _refuse_divergence(losses[: done - since], since, batches, config, run)
+            if not validates and done % check_every != 0:
+                continue
+            loss = _finite_losses(losses[-check_every:], done, batches, config, run)[-1]
             if validates:
-                average = fabric.all_reduce(losses[: done - since].mean(), reduce_op="mean")
+                training_loss = fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
+                losses.clear()
                 if fabric.is_global_zero:
                     with fabric.autocast():
-                        seen = validate(judged, validation, sharp)
-                    if not np.isfinite(seen["loss"]):
-                        lower = f"lower training.learning_rate (now {config.learning_rate})"
-                        raise DivergedError(f"{run}: the validation loss is {seen['loss']} at step {done}; {lower}")
-                    line = {"step": done, "training_loss": float(average), "rate": rate, **seen}
-                    if best is None or seen["loss"] < best["loss"]:
-                        best = {"step": done, **seen}
-                        save_network(run, judged.state_dict())
+                        metrics = validate(learner.evaluated, validation, learner.plain_criterion)
+                    _refuse_divergence(metrics["loss"], done, config, run)
+                    line = {"step": done, "training_loss": float(training_loss), "rate": learner.rate, **metrics}
+                    if best is None or metrics["loss"] < best["loss"]:
+                        best = {"step": done, **metrics}
+                        save_network(run, learner.evaluated.state_dict())
                     log_line(run, line)
-                    save_progress(run, kept, optimiser, done, best)
-                since = done
-            if validates or done % look_every == 0:
-                report(Progress(done, config.iterations, loss.item(), line))
+                    save_progress(run, learner.modules, learner.optimiser, done, best)
+            report(Progress(done, config.iterations, loss, line))
     best = fabric.broadcast(best)
     assert best is not None
     return best
+
+
+class Learner:
+    """A network, and what changes it in training.
+
+    Args:
+        fabric: where to train.
+        training: the training photos; their displacement sets the scale of the geometric branch.
+        recipe: what to build, and how to train it.
+
+    Attributes:
+        evaluated: what is validated and saved: the network, or the moving average of its weights.
+        modules: name -> what is saved beside the optimiser, to resume from.
+        optimiser: of the network.
+        plain_criterion: the loss without soft targets, for validation.
+        rate: learning rate of the last step.
+    """
+
+    def __init__(self, fabric: lightning_fabric.Fabric, training: PreparedSet, recipe: Recipe) -> None:
+        config = recipe.training
+        torch.manual_seed(config.seed)
+        network = build_network(recipe.network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if recipe.network.scale_displacement:
+            network.set_scale(torch.from_numpy(training.displacement))
+        if fabric.world_size > 1:
+            share_batch_norm(network, fabric.device)
+        outputs = _Outputs(network)
+        self._model, self.optimiser = fabric.setup(
+            torch.compile(outputs) if config.compile else outputs, build_optimiser(network, config)
+        )
+        self._fabric, self._config, self._network = fabric, config, network
+        self._average = average_weights(network, config.ema_decay) if config.ema_decay else None
+        self.evaluated = network if self._average is None else cast(AnyNetwork, self._average.module)
+        self.modules: dict[str, nn.Module] = {"network": network}
+        if self._average is not None:
+            self.modules["average"] = self._average
+        loss = LOSSES[config.loss]
+        self._criterion = Criterion(loss, config.auxiliary_weight, config.smoothing, config.related)
+        self.plain_criterion = Criterion(loss, config.auxiliary_weight)
+        self.rate = 0.0
+
+    def learn(self, batch: Batch, step: int) -> Tensor:
+        """Do a step, counted from 0; returns the loss of the batch, a scalar on the device."""
+        self.rate = set_rate(self.optimiser, self._config, step)
+        torch.manual_seed(step_seed(self._config.seed, step) + 1)  # for dropout
+        loss = self._criterion(self._model(batch.crops, batch.displacement, batch.subjects), batch.labels)
+        self.optimiser.zero_grad()
+        self._fabric.backward(loss)
+        self.optimiser.step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
+        detached: Tensor = loss.detach()
+        return detached
 
 
 def validate(network: AnyNetwork, prepared: PreparedSet, criterion: Criterion) -> dict[str, float]:
@@ -145,8 +176,8 @@ def validate(network: AnyNetwork, prepared: PreparedSet, criterion: Criterion) -
     return {"loss": loss, **{f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}}
 
 
-class Outputs(nn.Module):
-    """Makes `outputs` the way through a network, for what wraps a network knows `forward` only."""
+class _Outputs(nn.Module):
+    """`outputs` of a network as `forward`, which alone is known to what wraps a network."""
 
     def __init__(self, network: AnyNetwork) -> None:
         super().__init__()
@@ -162,22 +193,42 @@ def _displacements(training: PreparedSet, population: Population, references: st
     return np.stack([displacement_against(kind, training, population) for kind in kinds])
 
 
-def _refuse_divergence(losses: Tensor, since: int, batches: Batches, config: TrainingConfig, run: Path) -> None:
-    values = losses.tolist()
-    for place, value in enumerate(values):
+def _finite_losses(
+    losses: list[Tensor], done: int, batches: Batches, config: TrainingConfig, run: Path
+) -> list[float]:
+    """The losses of the last steps of `done`, as numbers.
+
+    Raises:
+        DivergedError: one of them is none.
+    """
+    values: list[float] = torch.stack(losses).tolist()
+    for step, value in enumerate(values, start=done - len(values)):
         if not np.isfinite(value):
-            cause = _likely_cause(batches.batch(since + place), config)
-            raise DivergedError(f"{run}: the loss is {value} at step {since + place + 1}; {cause}")
+            raise _diverged(run, step + 1, value, batches.batch(step), config)
+    return values
 
 
-def _likely_cause(batch: Batch, config: TrainingConfig) -> str:
+def _diverged(run: Path, step: int, loss: float, batch: Batch, config: TrainingConfig) -> DivergedError:
+    """The error for a step's loss, with the likely cause: landmarks of its batch, else steps that are too long."""
     farthest = batch.displacement.abs().max().item()
+    slower = _lower_rate(config)
     if not np.isfinite(farthest):
-        return "a landmark of its photos is no number; prepare the set again"
-    lower = f"lower training.learning_rate (now {config.learning_rate})"
+        remedy = "a landmark of its photos is no number; prepare the set again"
+        return DivergedError(run, step, loss, "training", "broken landmarks", remedy)
     if farthest > _FAR:
-        return (
+        remedy = (
             f"landmarks of its photos lie up to {farthest:.0f} pixels from the reference, which is no face; look "
-            f"at samples.parquet for faces that were found amiss, or set network.scale_displacement=true, or {lower}"
+            f"at samples.parquet for wrong faces, or set network.scale_displacement=true, or {slower}"
         )
-    return f"the steps are probably too long: {lower}, or set training.warmup"
+        return DivergedError(run, step, loss, "training", "far landmarks", remedy)
+    remedy = f"the steps are probably too long: {slower}, or set training.warmup"
+    return DivergedError(run, step, loss, "training", "long steps", remedy)
+
+
+def _refuse_divergence(validation_loss: float, step: int, config: TrainingConfig, run: Path) -> None:
+    if not np.isfinite(validation_loss):
+        raise DivergedError(run, step, validation_loss, "validation", "long steps", _lower_rate(config))
+
+
+def _lower_rate(config: TrainingConfig) -> str:
+    return f"lower training.learning_rate (now {config.learning_rate})"

@@ -20,13 +20,16 @@ def start_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
     """Fabric on this machine, and, where `torchrun` started several processes, joined with the others.
 
     Raises:
-        RecipeError: the batch, in groups of photos that come together, cannot be divided evenly among the processes.
+        RecipeError: the batch, in groups of photos of one subject, cannot be divided evenly among the processes.
     """
     processes, here = (int(os.environ.get(name, "1")) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
-    if config.batch_size % (processes * config.together):
-        groups = f" times training.together = {config.together}" if config.together > 1 else ""
+    unit = processes * config.samples_per_subject
+    if config.batch_size % unit:
         raise RecipeError(
-            f"training.batch_size = {config.batch_size}: must be a multiple of the {processes} processes{groups}"
+            f"training.batch_size = {config.batch_size}: must be a multiple of {unit}, the number of processes "
+            f"({processes}) times training.samples_per_subject ({config.samples_per_subject})",
+            key="training.batch_size",
+            value=config.batch_size,
         )
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it tells its precision every time
     fabric = lightning_fabric.Fabric(

@@ -1,23 +1,22 @@
-"""Optimiser, schedule, and the running mean of weights."""
+"""Optimiser, schedule, and the moving average of weights."""
 
 from __future__ import annotations
 
-import copy
 import math
-from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from mien.training.recipe import TrainingConfig
 
-SomeNetwork = TypeVar("SomeNetwork", bound=nn.Module)
+Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
 def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Two groups: weights, and biases at twice the rate without decay (published configuration).
 
-    Slopes of PReLU are weights, as in Caffe, which gives all that is no bias the plain rate and decay.
+    Slopes of PReLU are weights: Caffe gives all parameters but biases the plain rate and decay.
     """
     weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
@@ -31,7 +30,7 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.O
 
 
 def schedule(config: TrainingConfig, step: int) -> float:
-    """What the learning rate is multiplied with at a step, from 0."""
+    """The factor of the learning rate at a step, from 0."""
     warm = min(1.0, (step + 1) / (config.warmup + 1))
     if config.schedule == "step":
         return warm * config.step_factor ** (step // config.step_size)
@@ -47,25 +46,24 @@ def set_rate(optimiser: torch.optim.Optimizer, config: TrainingConfig, step: int
     return config.learning_rate * factor
 
 
-class RunningMean(Generic[SomeNetwork]):
-    """An exponential running mean of a network's weights, as a network of its own.
+def average_weights(network: nn.Module, decay: float) -> AveragedModel:
+    """An exponential moving average of a network's weights and buffers; call `update_parameters` after each step.
+
+    It begins with the weights as they are. Step n keeps min(decay, n / (9 + n)) of the average, so that the start is
+    soon forgotten. Counters and the like are copied.
 
     Args:
-        network: whose weights to follow.
-        decay: 0..1; early on less is kept, so that the start is forgotten: min(decay, (1 + step) / (10 + step)).
+        network: whose weights to average.
+        decay: at least 0, under 1.
     """
 
-    def __init__(self, network: SomeNetwork, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False)
-        self._source = network
-        self._decay = decay
+    def update(averages: Tensors, weights: Tensors, _: Tensor | int) -> None:
+        if not averages[0].is_floating_point():
+            torch._foreach_copy_(averages, weights)
+            return
+        count = int(average.n_averaged)  # this one is on the CPU: the step need not wait for the GPU
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, count / (9 + count)))
 
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after a step, from 0; counters and the like are copied."""
-        kept = min(self._decay, (1 + step) / (10 + step))
-        own, new = self.network.state_dict(), self._source.state_dict()
-        means = [name for name, tensor in own.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([own[name] for name in means], [new[name] for name in means], 1 - kept)
-        for name in own.keys() - set(means):
-            own[name].copy_(new[name])
+    average = AveragedModel(network, multi_avg_fn=update, use_buffers=True).requires_grad_(False)
+    average.update_parameters(network)  # torch copies the first time
+    return average

@@ -1,15 +1,17 @@
 """More than one training of a recipe: several seeds, or every subject held out once.
 
-The test part takes no part in any of them.
+The test subjects are in none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -49,23 +51,24 @@ def seed_trials(prepared: PreparedSet, recipe: Recipe, count: int) -> list[Trial
         DataError: fewer than two: one has no interval.
     """
     if count < 2:
-        raise DataError(f"--seeds {count}: an interval needs 2 or more; for one run leave --seeds away")
+        raise DataError(f"--seeds {count}: an interval needs 2 or more; for one run leave out --seeds")
     seeds = range(recipe.training.seed, recipe.training.seed + count)
+    recipes = {seed: msgspec.structs.replace(recipe.training, seed=seed) for seed in seeds}
     return [
-        Trial(f"seed-{seed}", prepared, replace(recipe, training=replace(recipe.training, seed=seed)))
-        for seed in seeds
+        Trial(f"seed-{seed}", prepared, msgspec.structs.replace(recipe, training=training))
+        for seed, training in recipes.items()
     ]
 
 
 def fold_trials(prepared: PreparedSet, recipe: Recipe, folds: int | None) -> list[Trial]:
     """The subjects of the training and validation parts, divided into folds, each the validation part once.
 
-    Every fold chooses its best iteration on the subjects that it is judged on, so its accuracy is a little bright.
+    A fold is evaluated on the subjects that chose its best iteration, so its accuracy is a little too high.
 
     Args:
         prepared: the whole prepared set.
         recipe: the same for all.
-        folds: how many, drawn by lot; None: as many as subjects, each alone.
+        folds: how many, of subjects at random, seeded; None: as many as subjects, each alone.
 
     Raises:
         DataError: fewer than two folds, or fewer subjects than folds.
@@ -117,13 +120,14 @@ def train_trials(
     fabric.barrier()
     bests = {}
     for trial in trials:
-
-        def tell(progress: Progress, trial: Trial = trial) -> None:
-            report(trial, progress)
-
-        run = out / trial.folder
         meta = train(
-            trial.prepared, run, trial.recipe, name=name, resume=resume, allow_leaks=allow_leaks, report=tell
+            trial.prepared,
+            out / trial.folder,
+            trial.recipe,
+            name=name,
+            resume=resume,
+            allow_leaks=allow_leaks,
+            report=partial(report, trial),
         )
         bests[trial.folder] = meta.best
     figures = [f"top{k}" for k in range(1, 6)] + (["loss"] if "loss" in bests[trials[0].folder] else [])

@@ -1,30 +1,45 @@
 """Recipes: what to train and how, as TOML files, checked to the last key.
 
 A recipe is complete with its defaults; `recipes/paper.toml` beside this file spells the published configuration out.
+Reading one loads no torch.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
 
 from mien.errors import RecipeError
-from mien.models.network import NetworkConfig
-from mien.training.augmentation import AugmentationConfig
+from mien.models.config import NetworkConfig
+
+Count = Annotated[int, Meta(ge=1)]
+Natural = Annotated[int, Meta(ge=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
+
+RENAMED_KEYS = {
+    "network.head_fill": "network.head_init",
+    "training.average": "training.ema_decay",
+    "training.factor_weight": "training.auxiliary_weight",
+    "training.together": "training.samples_per_subject",
+    "augmentation.relight": "augmentation.color_jitter",
+}
+"""Keys of mien 0.1.0 -> what they are called now."""
 
 
-@dataclass(frozen=True)
-class TrainingConfig:
+class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a network is trained; the defaults are the published solver's.
 
     Attributes:
         loss: `hinge` (L2, one against all) or `cross-entropy`.
-        factor_weight: of the loss over the two emotions beside the 50 classes (`joint-and-factors` only).
-        smoothing: share of each label that is spread over all classes, against wrong labels.
-        related: share of each label that is spread over classes with one of its emotions, most over the class with
+        auxiliary_weight: of the loss over the two emotions beside the 50 classes (`joint-and-factors` only).
+        smoothing: share of each target that is spread over all classes, against wrong labels.
+        related: share of each target that is spread over classes with one of its emotions, most over the class with
             both the other way round.
         optimiser: `sgd` with momentum, or `adamw`.
         learning_rate: of weights; biases learn at twice the rate and are not decayed.
@@ -32,45 +47,70 @@ class TrainingConfig:
         weight_decay: of weights.
         schedule: `step`: times `step_factor` every `step_size` iterations; `cosine`: down to zero at the end.
         warmup: iterations over which the rate rises from near zero.
-        average: share kept, an iteration, by the running mean of weights that is judged and saved; 0: none, the
-            weights themselves are.
+        ema_decay: share kept, an iteration, by the exponential moving average of the weights. Where it is above 0,
+            the average is what is validated and saved.
         batch_size: photos an iteration, over all processes.
-        together: photos of one subject that come together in a batch; relative visual features are compared with
-            one another among them.
+        samples_per_subject: photos of one subject that come into a batch together; relative visual features are
+            compared with one another among them.
         iterations: how many batches.
-        validate_every: iterations between looks at the validation subjects.
-        references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: each photo by lot from the
-            mean, from a neutral photo, or from an estimate, so that the network knows all three.
+        validate_every: iterations between two validations.
+        references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: for each photo, at random,
+            from the mean, from a neutral photo, or from an estimate, so that the network knows all three.
         precision: `auto` takes bfloat16 where the processor has it, else float32.
         compile: let torch compile the network; worth its minute on a GPU.
         seed: of weights, batches, dropout and augmentation.
     """
 
     loss: Literal["hinge", "cross-entropy"] = "hinge"
-    factor_weight: float = 0.5
-    smoothing: float = 0.0
-    related: float = 0.0
+    auxiliary_weight: NotNegative = 0.5
+    smoothing: NotNegative = 0.0
+    related: NotNegative = 0.0
     optimiser: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 5e-4
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
+    learning_rate: Annotated[float, Meta(gt=0)] = 5e-4
+    momentum: NotNegative = 0.9
+    weight_decay: NotNegative = 5e-4
     schedule: Literal["step", "cosine"] = "step"
-    step_size: int = 20_000
-    step_factor: float = 0.75
-    warmup: int = 0
-    average: float = 0.0
-    batch_size: int = 32
-    together: int = 1
-    iterations: int = 100_000
-    validate_every: int = 100
+    step_size: Count = 20_000
+    step_factor: NotNegative = 0.75
+    warmup: Natural = 0
+    ema_decay: Share = 0.0
+    batch_size: Annotated[int, Meta(ge=2)] = 32
+    samples_per_subject: Count = 1
+    iterations: Count = 100_000
+    validate_every: Count = 100
     references: Literal["mean", "mixed"] = "mean"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     compile: bool = False
-    seed: int = 0
+    seed: Natural = 0
 
 
-@dataclass(frozen=True)
-class Recipe:
+class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is changed in training photos, and how much; the defaults change nothing, as in the paper.
+
+    Spreads are standard deviations, cut off at twice their size.
+
+    Attributes:
+        mirror: every other photo at random, its landmarks too.
+        rotation: spread in degrees; picture and landmarks together, as if the face were aligned a little amiss.
+        scale: spread as a share of the size; picture and landmarks together.
+        move: spread in pixels, each way; picture and landmarks together.
+        landmark_noise: spread in pixels, each landmark for itself.
+        shift: up to so many whole pixels each way; the picture alone.
+        color_jitter: contrast, brightness and white balance; 1 changes them a lot.
+        erase: share of photos in which a rectangle is grey.
+    """
+
+    mirror: bool = False
+    rotation: NotNegative = 0.0
+    scale: Annotated[float, Meta(ge=0, lt=0.5)] = 0.0
+    move: NotNegative = 0.0
+    landmark_noise: NotNegative = 0.0
+    shift: Natural = 0
+    color_jitter: NotNegative = 0.0
+    erase: Annotated[float, Meta(ge=0, le=1)] = 0.0
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to train.
 
     Attributes:
@@ -79,20 +119,38 @@ class Recipe:
         network: what the network is made of.
         training: how it is trained.
         augmentation: how its training photos are changed.
+
+    Raises:
+        RecipeError: values that do not go together. Ranges of single values are checked by `build_recipe`.
     """
 
     method: Literal["network", "svm", "lda"] = "network"
     features: Literal["displacement", "landmarks"] = "displacement"
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
 
     def __post_init__(self) -> None:
-        _check_ranges(self)
+        network, training = self.network, self.training
+        if network.visual == "none" and not network.geometric:
+            raise _refusal("network.geometric", False, "must be true where network.visual = 'none'")
+        if network.relative_visual and (training.samples_per_subject < 2 or network.visual == "none"):
+            demand = "needs training.samples_per_subject above 1, and a visual branch"
+            raise _refusal("network.relative_visual", True, demand)
+        if training.smoothing + training.related >= 1:
+            demand = f"must stay under 1 together with training.smoothing = {training.smoothing}"
+            raise _refusal("training.related", training.related, demand)
+        if training.warmup >= training.iterations:
+            demand = f"must be under training.iterations = {training.iterations}"
+            raise _refusal("training.warmup", training.warmup, demand)
+        if training.batch_size % training.samples_per_subject:
+            demand = f"must divide training.batch_size = {training.batch_size}"
+            raise _refusal("training.samples_per_subject", training.samples_per_subject, demand)
 
     def as_dict(self) -> dict[str, Any]:
         """Nested dictionaries, as in the TOML file."""
-        return asdict(self)
+        content: dict[str, Any] = msgspec.to_builtins(self)
+        return content
 
 
 def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
@@ -104,17 +162,31 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
             word counts as text.
 
     Raises:
-        RecipeError: no such recipe, no TOML, an unknown key, a value of the wrong kind or out of range.
+        RecipeError: no such recipe, no TOML, an unknown or a renamed key, a value of the wrong kind or out of range.
     """
     path = _find(name)
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML ({error})") from error
-    for setting in settings:
-        _apply(table, setting)
-    recipe: Recipe = _build(Recipe, table, str(path))
-    return recipe
+    set_by = {_apply(table, setting): f"--set {setting}" for setting in settings}
+    try:
+        return build_recipe(table)
+    except RecipeError as error:
+        error.source = set_by.get(error.key or "", str(path))
+        raise
+
+
+def build_recipe(table: Mapping[str, Any]) -> Recipe:
+    """A recipe from nested dictionaries, as `Recipe.as_dict` gives them; what is not there has its default.
+
+    Raises:
+        RecipeError: an unknown or a renamed key, a value of the wrong kind or out of range.
+    """
+    try:
+        return msgspec.convert(table, Recipe)
+    except msgspec.ValidationError as error:
+        raise _explain(Recipe, table) or RecipeError(str(error)) from error
 
 
 def recipe_names() -> list[str]:
@@ -138,85 +210,67 @@ def _find(name: str) -> Path:
     return recipe_folder() / f"{name}.toml"
 
 
-def _apply(table: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
+def _apply(table: dict[str, Any], setting: str) -> str:
+    """Put a setting into the table; returns its key, with dots."""
+    key, equals, text = (part.strip() for part in setting.partition("="))
     if not equals:
         raise RecipeError(f"--set {setting}: write section.key=value, say training.iterations=2000")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    *sections, last = key.strip().split(".")
+    *sections, last = key.split(".")
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise RecipeError(f"--set {setting}: '{section}' is no section")
+            raise RecipeError(f"--set {setting}: '{section}' is no section", key=key, value=value)
     table[last] = value
+    return key
 
 
-def _build(cls: Any, table: dict[str, Any], where: str) -> Any:
-    kinds = get_type_hints(cls)
-    known = [f.name for f in fields(cls)]
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            raise RecipeError(f"{where}: unknown key '{key}'; known here: {', '.join(known)}")
-        values[key] = _check(kinds[key], value, f"{where}: {key}")
-    return cls(**values)
+def _explain(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str = "") -> RecipeError | None:
+    """What is wrong with the first key of a table that the struct does not take; None where it takes all."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(struct)}
+    for name, value in table.items():
+        key = f"{prefix}{name}"
+        if name not in kinds:
+            return _unknown(key, value, kinds)
+        kind = kinds[name]
+        if isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            if (found := _explain(kind, value, f"{key}.")) is not None:
+                return found
+            continue
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return _refusal(key, value, _demand(key, kind))
+    return None
 
 
-def _check(kind: Any, value: Any, where: str) -> Any:
-    if is_dataclass(kind):
-        if not isinstance(value, dict):
-            raise RecipeError(f"{where} = {value!r}: write it as a section [{where.rsplit(maxsplit=1)[-1]}]")
-        return _build(kind, value, where.replace(": ", ", section ", 1) if ", section" not in where else where)
-    if get_origin(kind) is Literal:
-        if value not in get_args(kind):
-            raise RecipeError(f"{where} = {value!r}: choose one of {', '.join(map(str, get_args(kind)))}")
-        return value
-    assert isinstance(kind, type)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-        raise RecipeError(f"{where} = {value!r}: must be {names[kind]}")
-    return value
+def _unknown(key: str, value: object, known: Iterable[str]) -> RecipeError:
+    if new_name := RENAMED_KEYS.get(key):
+        return RecipeError(f"{key} is now called {new_name}", key=key, value=value, new_name=new_name)
+    return RecipeError(f"unknown key {key}; known here: {', '.join(known)}", key=key, value=value)
 
 
-def _check_ranges(recipe: Recipe) -> None:
-    network, training = recipe.network, recipe.training
-    rules = {
-        "network: without a visual and a geometric branch there is nothing to learn from": (
-            network.visual == "none" and not network.geometric
-        ),
-        f"network.dropout = {network.dropout}: must be at least 0 and under 1": not 0 <= network.dropout < 1,
-        f"training.batch_size = {training.batch_size}: must be 2 or more": training.batch_size < 2,
-        f"training.learning_rate = {training.learning_rate}: must be above 0": training.learning_rate <= 0,
-        f"training.average = {training.average}: must be at least 0 and under 1": not 0 <= training.average < 1,
-        f"training.smoothing + training.related = {training.smoothing + training.related}: must stay under 1": (
-            training.smoothing + training.related >= 1
-        ),
-        f"training.warmup = {training.warmup}: must be under training.iterations": (
-            0 < training.iterations <= training.warmup
-        ),
-        **{
-            f"training.{key} = {getattr(training, key)}: must be 1 or more": getattr(training, key) < 1
-            for key in ("iterations", "validate_every", "step_size", "together")
-        },
-        f"training.together = {training.together}: must divide training.batch_size = {training.batch_size}": (
-            training.batch_size % max(1, training.together) != 0
-        ),
-        "network.relative_visual: needs training.together above 1, and a visual branch": network.relative_visual
-        and (training.together < 2 or network.visual == "none"),
-        **{
-            f"{section}.{key} = {value}: must be 0 or more": value < 0
-            for section, config in (("training", training), ("augmentation", recipe.augmentation))
-            for key, value in asdict(config).items()
-            if not isinstance(value, str)
-        },
-        f"augmentation.scale = {recipe.augmentation.scale}: must be under 0.5": recipe.augmentation.scale >= 0.5,
-        f"augmentation.erase = {recipe.augmentation.erase}: must be 1 or less": recipe.augmentation.erase > 1,
-    }
-    for complaint, broken in rules.items():
-        if broken:
-            raise RecipeError(complaint)
+def _refusal(key: str, value: object, demand: str) -> RecipeError:
+    shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as in TOML
+    return RecipeError(f"{key} = {shown}: {demand}", key=key, value=value)
+
+
+def _demand(key: str, kind: Any) -> str:
+    """What a key takes, in words."""
+    match msgspec.inspect.type_info(kind):
+        case msgspec.inspect.LiteralType(values):
+            return f"choose one of {', '.join(map(str, values))}"
+        case msgspec.inspect.BoolType():
+            return "must be true or false"
+        case msgspec.inspect.IntType() as number:
+            noun = "a whole number"
+        case msgspec.inspect.FloatType() as number:
+            noun = "a number"
+        case _:
+            return f"write it as a section [{key}]"
+    words = {"at least": number.ge, "above": number.gt, "under": number.lt, "at most": number.le}
+    limits = [f"{word} {limit:g}" for word, limit in words.items() if limit is not None]
+    return f"must be {noun}, {' and '.join(limits)}"

@@ -19,19 +19,19 @@ RESUME_FILE = "resume.safetensors"
 
 
 def save_progress(
-    run: Path, networks: dict[str, nn.Module], optimiser: torch.optim.Optimizer, step: int, best: dict[str, float]
+    run: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer, step: int, best: dict[str, float]
 ) -> None:
     """Write where a training stands, whole or not at all.
 
     Args:
         run: folder of the run.
-        networks: name -> network.
+        modules: name -> network, or average of its weights.
         optimiser: with its state.
         step: steps done.
         best: the best validation so far.
     """
     tensors = {
-        f"{name}/{key}": tensor for name, network in networks.items() for key, tensor in network.state_dict().items()
+        f"{name}/{key}": tensor for name, module in modules.items() for key, tensor in module.state_dict().items()
     }
     for index, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{name}": torch.as_tensor(value) for name, value in state.items()}
@@ -41,9 +41,9 @@ def save_progress(
 
 
 def load_progress(
-    run: Path, networks: dict[str, nn.Module], optimiser: torch.optim.Optimizer
+    run: Path, modules: dict[str, nn.Module], optimiser: torch.optim.Optimizer
 ) -> tuple[int, dict[str, float] | None]:
-    """Put networks and optimiser where the run stopped.
+    """Put modules and optimiser in the state in which the run stopped.
 
     Returns:
         steps done, and the best validation so far; 0 and None where nothing was saved.
@@ -58,8 +58,8 @@ def load_progress(
         with safe_open(path, "pt") as file:
             progress: dict[str, Any] = json.loads(file.metadata()["progress"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-        for name, network in networks.items():
-            network.load_state_dict(_under(name, tensors))
+        for name, module in modules.items():
+            module.load_state_dict(_under(name, tensors))
     except Exception as error:
         raise CheckpointError(f"{path}: damaged ({error}); remove it to train from the start") from error
     state: dict[int, dict[str, Tensor]] = {}
@@ -71,7 +71,7 @@ def load_progress(
 
 
 def log_line(run: Path, line: dict[str, float]) -> None:
-    """Append to metrics.jsonl; lines that a resumed run says again are replaced."""
+    """Append to metrics.jsonl; lines that a resumed run writes again are replaced."""
     path = run / METRICS_FILE
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     kept = [text for text in lines if json.loads(text)["step"] < line["step"]]

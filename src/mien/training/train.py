@@ -16,7 +16,7 @@ from mien.artifacts import META_FILE, Count, RunMeta, TrainingData, hash_files, 
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.displacement import Population, save_population
-from mien.errors import DataError, LabelError, OutputError, require
+from mien.errors import DataError, LabelError, UnfinishedError, require
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import calibrate, mean_references
 from mien.evaluation.scoring import precompute_features
@@ -27,7 +27,7 @@ from mien.models.linear import LINEAR_FITS
 from mien.models.network import load_network
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
-from mien.training.recipe import Recipe
+from mien.training.recipe import Recipe, build_recipe
 from mien.training.resume import RESUME_FILE
 
 _PLAN_FILE = "plan.json"
@@ -43,7 +43,7 @@ def train(
     allow_leaks: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunMeta:
-    """Train a recipe on the training subjects; choose by the validation subjects; leave the test ones alone.
+    """Train a recipe on the training subjects and choose by the validation subjects; test subjects take no part.
 
     A run that is there already, made of the same recipe and data, is left as it is.
 
@@ -51,7 +51,7 @@ def train(
         prepared: the whole prepared set.
         run: folder of the run; new, empty, or of the same training begun earlier.
         name: of the recipe, for people.
-        resume: go on with an unfinished run; on an empty place simply start.
+        resume: go on with an unfinished run; where there is none, start.
         allow_leaks: train although a subject or a picture is on both sides of the split.
         report: called after every step of a network.
 
@@ -61,25 +61,28 @@ def train(
     Raises:
         DataError: no labelled training or validation photos, a subject or picture on both sides, or a label that is
             none.
-        OutputError: `run` holds something else, or an unfinished run and `resume` is not set.
+        OutputError: `run` holds something else.
+        RecipeError: the recipe holds an impossible value.
+        UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
     """
+    recipe = build_recipe(recipe.as_dict())  # one built in Python has not been checked
     if not allow_leaks:
         refuse_leaks(prepared.table, prepared.path)
     training, validation = prepared.select("train"), prepared.select("validation")
     for part in (training, validation):
         _refuse_other_labels(part)
-    require("onnxscript", "train")  # wanted at the very end
+    require("onnxscript", "train")  # needed at the very end
     fabric = start_fabric(recipe.training)
     if fabric.is_global_zero:
         _claim(run, recipe, prepared, resume)
     fabric.barrier()
     if (run / META_FILE).is_file():
-        return _whole(fabric, run)
+        return _finish(fabric, run)
 
     with working_in(run, _PLAN_FILE) if fabric.is_global_zero else nullcontext():
         _train(fabric, prepared, training, validation, run, recipe, name, report)
     fabric.barrier()
-    return _whole(fabric, run)
+    return _finish(fabric, run)
 
 
 def _train(
@@ -138,8 +141,8 @@ def _measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
     return structs.replace(meta, best=best, calibration=calibration)
 
 
-def _whole(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:
-    """The meta.json of a whole run, which needs nothing to go on with any more."""
+def _finish(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:
+    """Remove what an unfinished run needs to go on; returns the content of meta.json."""
     if fabric.is_global_zero:
         (run / RESUME_FILE).unlink(missing_ok=True)
     return load_meta(run)
@@ -149,11 +152,11 @@ def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, resume: bool) -> No
     parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
     begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
     if begun and not resume and not (run / META_FILE).is_file():
-        raise OutputError(f"{run}: holds an unfinished run; add --resume to go on with it, or remove it")
+        raise UnfinishedError(run)
 
 
 def _refuse_other_labels(part: PreparedSet) -> None:
-    """Raises `DataError` where a label is none of the 50 classes; mien prepare lets none in, others may."""
+    """Raises `DataError` where a label is none of the 50 classes, as in a set that mien did not prepare."""
     try:
         _ = part.labels
     except LabelError as error:
