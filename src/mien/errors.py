@@ -11,7 +11,12 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
     ├── DivergedError     a training whose loss is no number any more
-    ├── OutputError       an output place that holds other content or cannot be written
+    ├── OutputError       an output place that cannot be written
+    │   ├── OtherContentError     a folder that holds something else
+    │   ├── OtherParametersError  a folder that holds the same kind of work with other parameters
+    │   ├── DamagedClaimError     a folder whose file about its work cannot be read
+    │   └── BusyError             a folder in which another process works
+    ├── WorkerLostError   a worker process or machine that died
     └── MissingExtraError a part of mien that is not installed
 
 The command line prints the message of a `MienError` on stderr and exits with 2; anything else is a
@@ -20,7 +25,9 @@ defect of mien and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
 
 
 class MienError(Exception):
@@ -61,6 +68,35 @@ class DivergedError(MienError):
 
 class OutputError(MienError):
     """An output place that holds other content or cannot be written."""
+
+
+class OtherContentError(OutputError):
+    """A folder that holds something else."""
+
+
+class OtherParametersError(OutputError):
+    """A folder that holds the same kind of work with other parameters.
+
+    Attributes:
+        differing: name of a parameter (`split.seed` for one within another) -> its value before and now; None where
+            it was or is absent.
+    """
+
+    def __init__(self, message: str, differing: Mapping[str, tuple[Any, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.differing = dict(differing or {})
+
+
+class DamagedClaimError(OutputError):
+    """A folder whose file about its work cannot be read."""
+
+
+class BusyError(OutputError):
+    """A folder in which another process works."""
+
+
+class WorkerLostError(MienError):
+    """A worker process or machine that died, or a task that was lost with several of them."""
 
 
 class MissingExtraError(MienError, ImportError):
