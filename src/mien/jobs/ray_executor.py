@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,11 +60,12 @@ class RayExecutor(Executor):
             finally:
                 pool.cancel()
             return
-        self._join(ray)
-        try:
-            yield _RayPool(ray, work, self.workers)
-        finally:
-            ray.shutdown()  # ends the tasks too
+        with _silence(ray):
+            self._join(ray)
+            try:
+                yield _RayPool(ray, work, self.workers)
+            finally:
+                ray.shutdown()  # ends the tasks too
 
     def _join(self, ray: Any) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -74,13 +76,33 @@ class RayExecutor(Executor):
             ray.init("local", num_cpus=self.workers, object_store_memory=_OBJECT_MEMORY, **loopback, **quiet)
             return
         try:
+            _knock(self.address)
             ray.init(self.address, **quiet)
-        except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
+        except (OSError, RuntimeError, ValueError, AssertionError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MienError(
                 f"--ray {self.address}: no Ray cluster can be joined there ({reason}); start one with: ray start "
                 "--head, join it on every machine with: ray start --address HOST:PORT, or use: --ray local"
             ) from error
+
+
+@contextmanager
+def _silence(ray: Any) -> Iterator[None]:
+    """Ray writes on stdout that a machine died, with the end of its log, and no public setting keeps it from that."""
+    worker = ray._private.worker
+    before = getattr(worker, "_worker_logs_enabled", True)
+    worker._worker_logs_enabled = False
+    try:
+        yield
+    finally:
+        worker._worker_logs_enabled = before
+
+
+def _knock(address: str) -> None:
+    """Raises `OSError` where nobody answers at `HOST:PORT`; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 class _RayPool(Generic[Item, Result]):
