@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import count, islice
 from pathlib import Path
 
@@ -139,6 +140,19 @@ def test_what_the_work_raises_comes_with_its_data(cluster: RayExecutor) -> None:
     with pytest.raises(OtherParametersError) as raised:
         list(cluster.unordered(_refuse, [7]))
     assert raised.value.differing == {"number": (7, None)}
+
+
+class Unloadable:
+    """As a class of a package that the machines of the cluster lack."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return import_module, ("no_such_package",)
+
+
+@pytest.mark.slow
+def test_work_that_a_machine_cannot_load_is_a_clear_error(cluster: RayExecutor) -> None:
+    with pytest.raises(MienError, match="no_such_package"):
+        list(cluster.unordered(_square, [Unloadable()]))
 
 
 @pytest.mark.slow

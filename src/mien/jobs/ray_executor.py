@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar
 
-from mien.errors import MienError, MissingExtraError, WorkerLostError, require
+from mien.errors import MienError, WorkerLostError, require
 from mien.jobs.executors import ONE_THREAD, Executor, Pool
 
 Item = TypeVar("Item")
@@ -69,6 +69,7 @@ class RayExecutor(Executor):
 
     def _join(self, ray: Any) -> None:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it announces that it will change
         quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL, "include_dashboard": False}
         if self.address == LOCAL:
@@ -82,7 +83,8 @@ class RayExecutor(Executor):
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MienError(
                 f"--ray {self.address}: no Ray cluster can be joined there ({reason}); start one with: ray start "
-                "--head, join it on every machine with: ray start --address HOST:PORT, or use: --ray local"
+                "--head, join it on every machine with: ray start --address HOST:PORT (where it asks for a token, set "
+                "RAY_AUTH_MODE=token here), or use: --ray local"
             ) from error
 
 
@@ -135,7 +137,7 @@ class _RayPool(Generic[Item, Result]):
             try:
                 result: Result = self._ray.get(ready)
             except errors.RayTaskError as error:
-                raise _cause(error) from error
+                raise _cause(error, errors.RayError) from error
             except errors.RayError as error:
                 if attempt == ATTEMPTS:
                     raise WorkerLostError(
@@ -178,11 +180,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _cause(error: Any) -> BaseException:
-    """What the work raised; without mien on a machine, that it is missing there."""
+def _cause(error: Any, ray_error: type[Exception]) -> BaseException:
+    """What the work raised; where a machine could not even load it, that the machine lacks something."""
     cause: BaseException = error.cause
-    if isinstance(cause, ModuleNotFoundError) and not isinstance(cause, MienError):
-        return MissingExtraError(
-            f"a machine of the Ray cluster has no package '{cause.name}'; install mien with the same extras on all"
+    if isinstance(cause, ray_error):
+        reason = str(cause).splitlines()[0]
+        return MienError(
+            f"a machine of the Ray cluster cannot load the work ({reason}); install the same mien with the same "
+            "extras on all machines"
         )
     return cause
