@@ -83,8 +83,8 @@ class RayExecutor(Executor):
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MienError(
                 f"--ray {self.address}: no Ray cluster can be joined there ({reason}); start one with: ray start "
-                "--head, join it on every machine with: ray start --address HOST:PORT (where it asks for a token, set "
-                "RAY_AUTH_MODE=token here), or use: --ray local"
+                "--head, join it on every machine with: ray start --address HOST:PORT (where it asks for a token, "
+                "set RAY_AUTH_MODE=token here), or use: --ray local"
             ) from error
 
 
