@@ -29,12 +29,13 @@ import cv2
 import dlib
 import numpy as np
 
-from mien.datasets import PreparedSet, prepare
+from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.faces.alignment import photo_to_crop, warp
 from mien.faces.landmarks import LandmarkPredictor
 from mien.faces.points68 import eye_distance
 from mien.images import PhotoFile, RGBImage, list_photos, read_rgb
+from mien.jobs.executors import LocalProcesses
 
 WIDTH, HEIGHT = 5184, 3456
 FACE_HEIGHTS = (0.5, 0.6, 0.7, 0.8)
@@ -59,7 +60,8 @@ def main(folder: Path | None, count: int, workers: int, quality: int) -> None:
                 official_times.append(time.perf_counter() - start)
                 start = time.perf_counter()
                 with memory_of_new_children() as memory:
-                    prepare(read_source(photos), Path(scratch, str(turn)), validation=0, test=0, workers=workers)
+                    executor = LocalProcesses(workers)
+                    Preparation(validation=0, test=0).run(read_source(photos), Path(scratch, str(turn)), executor)
                 mien_times.append(time.perf_counter() - start)
             prepared = PreparedSet.open(Path(scratch, "0"))
             report(min(official_times), min(mien_times), prepared, dict(zip(paths, marks, strict=True)), workers)

@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 
 from mien.cli.console import processor_count
-from mien.datasets import PreparedSet, prepare
+from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.faces.points68 import INNER, eye_distance
+from mien.jobs.executors import LocalProcesses
 from mien.synth.generate import generate
 
 
@@ -28,10 +29,11 @@ def main(subjects: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         faces, prepared = Path(folder, "faces"), Path(folder, "prepared")
         start = time.perf_counter()
-        photos = generate(faces, subjects=subjects, samples=1, seed=0, workers=workers).photos
+        photos = generate(faces, subjects=subjects, samples=1, seed=0, executor=LocalProcesses(workers)).photos
         seconds = time.perf_counter() - start
         print(f"{photos} photos in {seconds:.1f} s on {workers} processors: {photos / seconds:.1f} photos/s")
-        found = prepare(read_source(faces), prepared, validation=0, test=0, workers=workers).statuses.get("ok", 0)
+        preparation = Preparation(validation=0, test=0)
+        found = preparation.run(read_source(faces), prepared, LocalProcesses(workers)).statuses.get("ok", 0)
         print(f"faces found: {found} of {photos}, {100 * found / photos:.2f}%")
         seen = PreparedSet.open(prepared).table
         truth = pl.read_parquet(faces / "truth.parquet").join(seen, on="path")

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from mien.datasets import PreparedSet, prepare
+from mien.datasets import Preparation, PreparedSet
 from mien.datasets.icv_mefed import photo_name, read_label_lines, write_labels
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.manifest import Columns, Manifest
 from mien.datasets.sources import read_source
 from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
-from mien.errors import DataError, OutputError
+from mien.errors import DataError, OtherContentError, OtherParametersError, OutputError
+from mien.jobs.executors import LocalProcesses
 
 
 def _photo(path: Path) -> None:
@@ -279,12 +280,15 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+PREPARATION = Preparation(validation=0.3, test=0.3, shard_size=3)
+
+
 def _prepare(faces: Path, out: Path, workers: int = 1) -> None:
-    prepare(read_source(faces), out, validation=0.3, test=0.3, workers=workers, shard_size=3)
+    PREPARATION.run(read_source(faces), out, LocalProcesses(workers))
 
 
 def test_bad_photos_are_recorded_with_their_reason_and_do_not_stop_the_rest(faces: Path, tmp_path: Path) -> None:
-    summary = prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3)
+    summary = PREPARATION.run(read_source(faces), tmp_path / "set")
     assert summary.statuses == {"no face": 1, "ok": 6, "unreadable": 3}
     reasons = dict(summary.problems)
     assert "0 bytes" in reasons["ann/empty.jpg"]
@@ -301,13 +305,14 @@ def test_bad_photos_are_recorded_with_their_reason_and_do_not_stop_the_rest(face
 def test_a_second_run_does_nothing_and_other_content_is_refused(faces: Path, tmp_path: Path) -> None:
     _prepare(faces, tmp_path / "set")
     before = _bytes(tmp_path / "set")
-    assert prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3, shard_size=3).up_to_date
+    assert PREPARATION.run(read_source(faces), tmp_path / "set").up_to_date
     assert _bytes(tmp_path / "set") == before
-    with pytest.raises(OutputError, match="made with other split"):
-        prepare(read_source(faces), tmp_path / "set", validation=0.3, test=0.3, shard_size=3, seed=1)
+    with pytest.raises(OtherParametersError, match=r"before: --seed 0; now: --seed 1") as raised:
+        replace(PREPARATION, seed=1).run(read_source(faces), tmp_path / "set")
+    assert raised.value.differing == {"split.seed": (0, 1)}
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match="exists with other content"):
+    with pytest.raises(OtherContentError):
         _prepare(faces, tmp_path / "other")
     assert _bytes(tmp_path / "other") == {"letter.txt": b"dear"}
 
@@ -363,7 +368,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(faces: Path, tmp_path: Path
             raise Killed
 
     with pytest.raises(Killed):
-        prepare(read_source(faces), tmp_path / "cut", validation=0.3, test=0.3, shard_size=3, progress=stop)
+        PREPARATION.run(read_source(faces), tmp_path / "cut", progress=stop)
     with pytest.raises(DataError, match="did not finish"):
         PreparedSet.open(tmp_path / "cut")
     _prepare(faces, tmp_path / "cut")

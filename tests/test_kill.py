@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mien.datasets import PreparedSet
+from mien.jobs.executors import LocalProcesses
 from mien.synth.generate import generate
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def _content(folder: Path) -> dict[str, bytes]:
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people, one photo in each class: three shards of a preparation."""
     out = tmp_path_factory.mktemp("kill") / "faces"
-    generate(out, subjects=6, samples=1, seed=2, height=216, workers=2)
+    generate(out, subjects=6, samples=1, seed=2, height=216, executor=LocalProcesses(2))
     return out
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from mien.datasets import PreparedSet, prepare
+from mien.datasets import Preparation, PreparedSet
 from mien.datasets.displacements import displacement_table, write_displacement
 from mien.datasets.leaks import find_leaks, hash_face, refuse_leaks
 from mien.datasets.manifest import Manifest
@@ -168,7 +168,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_bad_file_has_a_row_with_its_reason_and_stops_nothing(bad: Path, tmp_path: Path) -> None:
-    summary = prepare(read_source(bad), tmp_path / "set", validation=0, test=0)
+    summary = Preparation(validation=0, test=0).run(read_source(bad), tmp_path / "set")
     reasons = {Path(path).name: reason for path, reason in summary.problems}
     assert summary.statuses == {"no face": 1, "ok": 2, "unreadable": 8}
     expected = {
@@ -210,12 +210,15 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+PREPARATION = Preparation(validation=0, test=0.4, shard_size=2, landmark_size=300)
+
+
 def _prepare(photos: Path, out: Path, kill_after: int | None = None) -> None:
     def report(done: int, total: int) -> None:
         if done == kill_after:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    prepare(read_source(photos), out, validation=0, test=0.4, shard_size=2, landmark_size=300, progress=report)
+    PREPARATION.run(read_source(photos), out, progress=report)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -360,7 +363,7 @@ def test_labels_without_photos_are_counted_in_the_summary(photos: Path, tmp_path
     )
     (photos / "list.csv").write_text(lines)
     manifest: Manifest = read_source(photos / "list.csv")
-    summary = prepare(manifest, tmp_path / "set", validation=0, test=0)
+    summary = Preparation(validation=0, test=0).run(manifest, tmp_path / "set")
     assert summary.statuses == {"double": 1, "missing": 1, "ok": 2}
     assert summary.notes == ["1 photos have no label; they count towards their subject's mean"]
     assert len(PreparedSet.open(tmp_path / "set")) == 2

@@ -9,6 +9,7 @@ from mien.errors import OutputError
 from mien.faces import FaceExtractor
 from mien.faces.points68 import INNER, MIRROR, eye_distance
 from mien.images import read_rgb
+from mien.jobs.executors import LocalProcesses
 from mien.labels import CLASSES
 from mien.synth.anatomy import Subject, draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
@@ -140,7 +141,7 @@ def test_a_contact_sheet_has_a_filled_tile_for_each_person_and_class(made: Path)
 @pytest.mark.slow
 def test_neither_workers_nor_a_kill_change_a_byte(tmp_path: Path) -> None:
     generate(tmp_path / "one", subjects=3, samples=1, seed=5, height=HEIGHT)
-    generate(tmp_path / "two", subjects=3, samples=1, seed=5, height=HEIGHT, workers=2)
+    generate(tmp_path / "two", subjects=3, samples=1, seed=5, height=HEIGHT, executor=LocalProcesses(2))
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
 
     class Killed(Exception):

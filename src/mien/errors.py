@@ -12,8 +12,13 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
     ├── DivergedError     a training whose loss is no number any more
-    ├── OutputError       an output place that holds other content or cannot be written
-    │   └── UnfinishedError   a run that was begun, to be resumed only when asked
+    ├── OutputError       an output place that cannot be written
+    │   ├── OtherContentError     a folder that holds something else
+    │   ├── OtherParametersError  a folder that holds the same kind of work with other parameters
+    │   ├── DamagedClaimError     a folder whose file about its work cannot be read
+    │   ├── BusyError             a folder in which another process works
+    │   └── UnfinishedError       a run that was begun, to be resumed only when asked
+    ├── WorkerLostError   a worker process or machine that died
     └── MissingExtraError a part of mien that is not installed
 
 The command line prints the message of a `MienError` on stderr and exits with 2; anything else is a
@@ -22,9 +27,10 @@ defect of mien and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 
 class MienError(Exception):
@@ -180,6 +186,35 @@ class UnfinishedError(OutputError):
 
     def __str__(self) -> str:
         return f"{self.run}: holds an unfinished run; add --resume to go on with it, or remove it"
+
+
+class OtherContentError(OutputError):
+    """A folder that holds something else."""
+
+
+class OtherParametersError(OutputError):
+    """A folder that holds the same kind of work with other parameters.
+
+    Attributes:
+        differing: name of a parameter (`split.seed` for one within another) -> its value before and now; None where
+            it was or is absent.
+    """
+
+    def __init__(self, message: str, differing: Mapping[str, tuple[Any, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.differing = dict(differing or {})
+
+
+class DamagedClaimError(OutputError):
+    """A folder whose file about its work cannot be read."""
+
+
+class BusyError(OutputError):
+    """A folder in which another process works."""
+
+
+class WorkerLostError(MienError):
+    """A worker process or machine that died, or a task that was lost with several of them."""
 
 
 class MissingExtraError(MienError, ImportError):

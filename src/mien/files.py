@@ -6,6 +6,8 @@ import errno
 import io
 import json
 import os
+import platform
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,8 +18,11 @@ from mien.errors import OutputError
 if TYPE_CHECKING:
     import polars as pl
 
-_LONG_NAME = 200
+_LONG_NAME = 150
 """Bytes; a file name can have 255, and the temporary file's is longer than the file's own."""
+_MACHINE = re.sub(r"[^0-9A-Za-z-]", "-", platform.node())[:64] or "machine"
+_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)\.part", re.DOTALL)
+"""`.NAME.MACHINE.PROCESS.part`: machines that share a folder never write into the same temporary file."""
 
 
 @contextmanager
@@ -33,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
         raise OutputError(f"{path}: no file but a folder or device; name a file")
     name = path.name if len(os.fsencode(path.name)) <= _LONG_NAME else "file"
-    temporary = path.with_name(f".{name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}.part")
     try:
         with saying_where(path):
             yield temporary
@@ -43,6 +48,35 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # there may be none, nor a folder that could hold one
             temporary.unlink()
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that killed processes of this machine left in `folder`.
+
+    Args:
+        folder: not searched below; may be missing.
+        name: only those that were to become this file.
+    """
+    with suppress(OSError):  # it is missing, or may not be read
+        for path in folder.iterdir():
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or match["machine"] != _MACHINE or _runs(int(match["process"])):
+                continue
+            if name is None or path.name.startswith(f".{name}.{_MACHINE}."):
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":
+        return True  # asking would end it
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # somebody else's
+    return True
 
 
 @contextmanager

@@ -49,21 +49,16 @@ def demo(
 
 
 def _make_and_prepare(faces: Path, prepared: Path) -> None:
-    from mien.datasets import prepare
+    from mien.datasets import Preparation
     from mien.datasets.sources import read_source
+    from mien.jobs.executors import LocalProcesses
     from mien.synth.generate import generate
 
+    executor = LocalProcesses(processor_count())
     with progress_bar("making faces", "photos") as show:
-        generate(faces, subjects=SUBJECTS, samples=1, seed=1, workers=processor_count(), progress=show)
+        generate(faces, subjects=SUBJECTS, samples=1, seed=1, executor=executor, progress=show)
     with progress_bar("preparing", "photos") as show:
-        prepare(
-            read_source(faces),
-            prepared,
-            validation=0.15,
-            test=0.2,
-            workers=processor_count(),
-            progress=show,
-        )
+        Preparation(validation=0.15, test=0.2).run(read_source(faces), prepared, executor, show)
 
 
 def _compare(out: Path) -> list[Result]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import print_json, processor_count, progress_bar, shown, stderr, stdout
+from mien.cli.console import print_json, progress_bar, shown, stderr, stdout
+from mien.cli.execution import Ray, Workers, make_executor
 
 if TYPE_CHECKING:
     from mien.datasets.preparation import Summary
@@ -79,28 +80,27 @@ def prepare(
     fallback: Annotated[
         Fallback, typer.Option(help="Where no face is found: record that, or take the whole photo for one.")
     ] = Fallback.NONE,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all processors]")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    from mien.datasets import prepare as prepare_set
+    from mien.datasets import Preparation
     from mien.datasets.manifest import Columns
     from mien.datasets.sources import read_source
 
+    preparation = Preparation(
+        landmark_size=landmark_size,
+        whole_without_face=fallback is Fallback.WHOLE,
+        split=split,
+        validation=validation,
+        test=test,
+        seed=seed,
+    )
+    executor = make_executor(workers, ray)
     columns = Columns(path_column, subject_column, label_column, split_column)
     manifest = read_source(source, layout, labels=labels or (), columns=columns)
     with progress_bar("preparing", "photos") as show:
-        summary = prepare_set(
-            manifest,
-            out,
-            landmark_size=landmark_size,
-            whole_without_face=fallback is Fallback.WHOLE,
-            split=split,
-            validation=validation,
-            test=test,
-            seed=seed,
-            workers=workers or processor_count(),
-            progress=show,
-        )
+        summary = preparation.run(manifest, out, executor, show)
     if json:
         _print_as_json(summary)
     else:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mien.cli.console import processor_count, progress_bar, refuse_output, stdout
+from mien.cli.console import progress_bar, refuse_output, stdout
+from mien.cli.execution import Ray, Workers, make_executor
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,7 +25,8 @@ def synth(
     samples: Annotated[int, typer.Option(min=1, help="Photos of each person in each of the 50 classes.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same bytes.")] = 0,
     height: Annotated[int, typer.Option(min=216, max=3456, help="Of a photo in pixels; width is 3/2 of it.")] = 432,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes.  [default: all processors]")] = None,
+    workers: Workers = None,
+    ray: Ray = None,
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Draw eight people in all 50 classes into this PNG.")
     ] = None,
@@ -37,6 +39,7 @@ def synth(
 
     if contact_sheet is not None:
         refuse_output(contact_sheet, (".png",))
+    executor = make_executor(workers, ray)
     with progress_bar("making faces", "photos") as show:
         summary = generate(
             out,
@@ -44,7 +47,7 @@ def synth(
             samples=samples,
             seed=seed,
             height=height,
-            workers=workers or processor_count(),
+            executor=executor,
             progress=show,
         )
     if contact_sheet is not None:

@@ -45,8 +45,17 @@ def lay_out_crops(path: Path, count: int, size: int) -> None:
         file.truncate(file.tell() + math.prod(shape))
 
 
+def save_crops(path: Path, crops: NDArray[np.uint8]) -> None:
+    """Write a crops file of its own, whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, crops, allow_pickle=False)
+
+
 def write_crops(path: Path, start: int, crops: NDArray[np.uint8]) -> None:
-    """Write crops into their rows, from `start` on. Not through a memory map: that dies of SIGBUS on a full disk."""
+    """Write crops into their rows, from `start` on, down to the disk.
+
+    Not through a memory map: that dies of SIGBUS on a full disk.
+    """
     with path.open("r+b") as file:
         file.seek(_header_size(path) + start * crops[0].nbytes)
         file.write(crops.tobytes())

@@ -1,15 +1,15 @@
 """Preparing a set: every photo to an aligned crop and landmarks (paper, section II), on disk, unkillable.
 
-Work goes shard by shard. A shard's crops are written into their place in the one crops file, then its rows
-into a small Parquet file; the second exists only when the first is whole. Killed at any moment, the same
-call does the missing shards and ends with the same bytes.
+Work goes shard by shard (`mien.jobs.shards`). A shard's crops go into a file of its own, then its rows into a small
+Parquet file, the marker that the shard is done; the one process that runs the preparation copies the crops into
+their place in the one crops file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import platform
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mien.datasets.crops import crops_file, lay_out_crops, open_crops, write_crops
+from mien.datasets.crops import crops_file, lay_out_crops, open_crops, save_crops, write_crops
 from mien.datasets.leaks import Leak, find_leaks, hash_face
 from mien.datasets.manifest import UNREADABLE, Manifest
 from mien.datasets.prepared import (
@@ -33,16 +33,18 @@ from mien.datasets.prepared import (
     read_samples,
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
-from mien.errors import FaceError, UnreadableError
+from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import FaceExtractor
 from mien.faces.alignment import CROP_SIZE
 from mien.files import saying_where, write_json, write_parquet
 from mien.images import PhotoFile
-from mien.jobs.claims import claim_folder, working_in
-from mien.jobs.processes import run_in_processes
+from mien.jobs.claims import claim_folder, name_and_value, working_in
+from mien.jobs.executors import THIS_PROCESS, Executor
+from mien.jobs.shards import Progress, run_shards
 
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 2
+_REMEDY = "prepare into another folder, or remove this one"
 MANY = 100
 """Leaks that set.json names one by one."""
 
@@ -68,87 +70,124 @@ class Summary:
     up_to_date: bool
 
 
-def prepare(
-    manifest: Manifest,
-    out: Path,
-    *,
-    crop_size: int = CROP_SIZE,
-    landmark_size: int | None = None,
-    whole_without_face: bool = False,
-    split: str = "random",
-    validation: float = 0.1,
-    test: float = 0.1,
-    seed: int = 0,
-    workers: int = 1,
-    shard_size: int = 16,
-    progress: Callable[[int, int], None] | None = None,
-) -> Summary:
-    """Prepare a set of photos.
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How a set of photos is prepared.
 
-    A photo that cannot be used is recorded with its reason and does not stop the rest.
-
-    Args:
-        manifest: which photos, see `mien.datasets.sources.read_source`.
-        out: folder of the prepared set; new, empty, or of the same preparation begun earlier.
+    Attributes:
         crop_size: side of the crops in pixels.
         landmark_size: find the landmarks on crops of this side as well (1200 in the paper's study).
         whole_without_face: where no face is found, take the whole photo for one, as the paper's code did, and say so.
-        split: `random`, by lot; `challenge` or `paper`, by the subject numbers of iCV-MEFED.
+        split: `random`; `challenge` or `paper`, by the subject numbers of iCV-MEFED.
         validation, test: shares of the subjects that the manifest assigns to no split.
-        seed: of the lot that assigns them.
-        workers: processes.
+        seed: of the random numbers that assign them.
         shard_size: photos that a kill may cost.
-        progress: called with (photos done, photos in all).
-
-    Raises:
-        DataError: too few subjects for a split, or subjects without the numbers that it goes by.
-        OutputError: `out` holds something else, cannot be written, or another process works there.
     """
-    listed = _fingerprint(manifest)
-    lot = {"validation": validation, "test": test, "seed": seed}
-    if split in RANGES:
-        manifest = manifest.with_table(split_by_number(manifest.table, RANGES[split]))
-    else:
-        manifest = manifest.with_table(split_by_subject(manifest.table, validation, test, seed))
-    parameters: dict[str, Any] = {
-        "format": _FORMAT,
-        "source": str(manifest.root.resolve()),
-        "layout": manifest.layout,
-        "photos": listed,
-        "crop_size": crop_size,
-        "landmark_size": landmark_size,
-        "whole_without_face": whole_without_face,
-        "split": lot if split == "random" else split,
-        "shard_size": shard_size,
-    }
-    remedy = "prepare into another folder, or remove this one"
-    if (out / SET_FILE).is_file():
-        claim_folder(out, SET_FILE, parameters, remedy)
+
+    crop_size: int = CROP_SIZE
+    landmark_size: int | None = None
+    whole_without_face: bool = False
+    split: str = "random"
+    validation: float = 0.1
+    test: float = 0.1
+    seed: int = 0
+    shard_size: int = 16
+
+    def run(
+        self,
+        manifest: Manifest,
+        out: Path,
+        executor: Executor = THIS_PROCESS,
+        progress: Progress | None = None,
+    ) -> Summary:
+        """Prepare the photos of a manifest.
+
+        A photo that cannot be used is recorded with its reason and does not stop the rest.
+
+        Args:
+            manifest: which photos, see `mien.datasets.sources.read_source`.
+            out: folder of the prepared set; new, empty, or of the same preparation begun earlier.
+            executor: where the photos are read.
+            progress: called with (photos done, photos in all).
+
+        Raises:
+            DataError: too few subjects for a split, or subjects without the numbers that it goes by.
+            OutputError: `out` holds something else, cannot be written, or another process works there.
+            WorkerLostError: a worker was killed.
+        """
+        parameters = self._parameters(manifest)
+        manifest = self._assign_splits(manifest)
+        if (out / SET_FILE).is_file():
+            return self._reopen(out, parameters)
+        claim_folder(out, _PLAN, parameters, _REMEDY, _as_option)
+        with working_in(out):
+            if (out / SET_FILE).is_file():  # another process has just finished
+                return self._reopen(out, parameters)
+            samples = self._prepare_all(manifest, out, executor, progress)
+            leaks = find_leaks(samples)
+            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks))
+            shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
+        return _summarise(samples, leaks, up_to_date=False)
+
+    def _parameters(self, manifest: Manifest) -> dict[str, Any]:
+        shares = {"validation": self.validation, "test": self.test, "seed": self.seed}
+        return {
+            "format": _FORMAT,
+            "source": str(manifest.root.resolve()),
+            "layout": manifest.layout,
+            "photos": _fingerprint(manifest),
+            "crop_size": self.crop_size,
+            "landmark_size": self.landmark_size,
+            "whole_without_face": self.whole_without_face,
+            "split": self.split if self.split in RANGES else shares,
+            "shard_size": self.shard_size,
+        }
+
+    def _assign_splits(self, manifest: Manifest) -> Manifest:
+        if self.split in RANGES:
+            return manifest.with_table(split_by_number(manifest.table, RANGES[self.split]))
+        return manifest.with_table(split_by_subject(manifest.table, self.validation, self.test, self.seed))
+
+    def _reopen(self, out: Path, parameters: dict[str, Any]) -> Summary:
+        """Look a finished set through, and remove what a kill at the very end left."""
+        claim_folder(out, SET_FILE, parameters, _REMEDY, _as_option)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         _, samples = read_samples(out)
-        open_crops(out / crops_file(crop_size), samples.height, crop_size)
+        open_crops(out / crops_file(self.crop_size), samples.height, self.crop_size)
         return _summarise(samples, find_leaks(samples), up_to_date=True)
-    claim_folder(out, _PLAN, parameters, remedy)
-    with working_in(out, _PLAN):
-        how = _How(crop_size, landmark_size, whole_without_face)
-        samples = _prepare_all(manifest, out, how, shard_size, workers, progress or (lambda done, total: None))
-        leaks = find_leaks(samples)
-        info: dict[str, Any] = {
-            "parameters": parameters,
-            "crop_size": crop_size,
-            "photos": samples.height,
-            "statuses": dict(samples["status"].value_counts().sort("status").iter_rows()),
-            "leaks": [asdict(leak) for leak in leaks[:MANY]],
-            "leak_count": len(leaks),
-            "versions": {name: version(name) for name in ("mien", "dlib-bin", "opencv-python-headless", "pillow")},
-        }
-        write_json(out / SET_FILE, info)
-        shutil.rmtree(out / WORK_FOLDER)
-    return _summarise(samples, leaks, up_to_date=False)
+
+    def _prepare_all(
+        self, manifest: Manifest, out: Path, executor: Executor, progress: Progress | None
+    ) -> pl.DataFrame:
+        """Do the shards that are missing, and give the rows of all."""
+        with saying_where(out):
+            lay_out_crops(out / crops_file(self.crop_size), manifest.table.height, self.crop_size)
+        pixels = _Pixels(self.crop_size, self.landmark_size, self.whole_without_face)
+        folder, root = out.absolute(), manifest.root.absolute()
+        shards = [
+            _Shard(folder, number, root, start, manifest.table.slice(start, self.shard_size), pixels)
+            for number, start in enumerate(range(0, manifest.table.height, self.shard_size))
+        ]
+        run_shards(shards, _prepare_shard, executor, _collect_crops, progress)
+        samples = pl.concat([pl.read_parquet(shard.marker) for shard in shards])
+        write_parquet(out / SAMPLES_FILE, samples)
+        return samples
+
+
+def _as_option(name: str, value: Any) -> str:
+    """A parameter as the command line says it."""
+    if name == "whole_without_face":
+        return f"--fallback {'whole' if value else 'none'}"
+    if name == "split":
+        return f"--split {'random' if isinstance(value, dict) else value}"
+    if name == "landmark_size" or name.startswith("split."):
+        option = f"--{name.removeprefix('split.').replace('_', '-')}"
+        return f"no {option}" if value is None else f"{option} {value}"
+    return name_and_value(name, value)
 
 
 @dataclass(frozen=True)
-class _How:
+class _Pixels:
     """What the pixels of a set depend on."""
 
     crop_size: int
@@ -171,52 +210,48 @@ class _Shard:
     root: Path
     start: int
     table: pl.DataFrame
-    how: _How
+    pixels: _Pixels
 
     @property
-    def rows_path(self) -> Path:
+    def size(self) -> int:
+        return self.table.height
+
+    @property
+    def marker(self) -> Path:
+        """The rows."""
         return self.out / WORK_FOLDER / f"{self.number:06d}.parquet"
 
-
-def _prepare_all(
-    manifest: Manifest, out: Path, how: _How, shard_size: int, workers: int, report: Callable[[int, int], None]
-) -> pl.DataFrame:
-    """Do the shards that are missing, and give the rows of all."""
-    with saying_where(out):
-        lay_out_crops(out / crops_file(how.crop_size), manifest.table.height, how.crop_size)
-    shards = [
-        _Shard(out, number, manifest.root, start, manifest.table.slice(start, shard_size), how)
-        for number, start in enumerate(range(0, manifest.table.height, shard_size))
-    ]
-    missing = [shard for shard in shards if not shard.rows_path.is_file()]
-    done = manifest.table.height - sum(shard.table.height for shard in missing)
-    report(done, manifest.table.height)
-    for photos in run_in_processes(_prepare_shard, missing, workers):
-        done += photos
-        report(done, manifest.table.height)
-    samples = pl.concat([pl.read_parquet(shard.rows_path) for shard in shards])
-    write_parquet(out / SAMPLES_FILE, samples)
-    return samples
+    @property
+    def uncollected(self) -> Path:
+        """The crops."""
+        return self.out / WORK_FOLDER / f"{self.number:06d}.npy"
 
 
 @cache
-def _extractor(how: _How) -> FaceExtractor:
+def _extractor(pixels: _Pixels) -> FaceExtractor:
     """One in a process: loading the landmark predictor takes half a second."""
-    finer = () if how.landmark_size is None else (how.landmark_size,)
-    return FaceExtractor(how.crop_size, finer, how.whole_without_face)
+    finer = () if pixels.landmark_size is None else (pixels.landmark_size,)
+    return FaceExtractor(pixels.crop_size, finer, pixels.whole_without_face)
 
 
-def _prepare_shard(shard: _Shard) -> int:
-    how = shard.how
-    crops = np.zeros((shard.table.height, how.crop_size, how.crop_size, 3), dtype=np.uint8)
+def _prepare_shard(shard: _Shard) -> None:
+    if not shard.root.is_dir():
+        raise DataError(
+            f"{shard.root}: no such folder on the machine {platform.node()}; share it under the same path"
+        )
+    pixels = shard.pixels
+    crops = np.zeros((shard.size, pixels.crop_size, pixels.crop_size, 3), dtype=np.uint8)
     rows = []
     for sample, crop in zip(shard.table.iter_rows(named=True), crops, strict=True):
-        found = {} if sample["status"] else _prepare_photo(_extractor(how), shard.root / sample["path"], crop)
+        found = {} if sample["status"] else _prepare_photo(_extractor(pixels), shard.root / sample["path"], crop)
         rows.append(sample | found)
+    save_crops(shard.uncollected, crops)
+    write_parquet(shard.marker, pl.DataFrame(rows, schema=pixels.schema, orient="row"))
+
+
+def _collect_crops(shard: _Shard) -> None:
     with saying_where(shard.out):
-        write_crops(shard.out / crops_file(how.crop_size), shard.start, crops)
-    write_parquet(shard.rows_path, pl.DataFrame(rows, schema=how.schema, orient="row"))
-    return shard.table.height
+        write_crops(shard.out / crops_file(shard.pixels.crop_size), shard.start, np.load(shard.uncollected))
 
 
 def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, Any]) -> dict[str, Any]:
@@ -276,6 +311,23 @@ def _fingerprint(manifest: Manifest) -> str:
     return digest.hexdigest()[:16]
 
 
+def _describe(parameters: dict[str, Any], crop_size: int, samples: pl.DataFrame, leaks: list[Leak]) -> dict[str, Any]:
+    """The content of set.json."""
+    return {
+        "parameters": parameters,
+        "crop_size": crop_size,
+        "photos": samples.height,
+        "statuses": _count_statuses(samples),
+        "leaks": [asdict(leak) for leak in leaks[:MANY]],
+        "leak_count": len(leaks),
+        "versions": {name: version(name) for name in ("mien", "dlib-bin", "opencv-python-headless", "pillow")},
+    }
+
+
+def _count_statuses(samples: pl.DataFrame) -> dict[str, int]:
+    return dict(samples["status"].value_counts().sort("status").iter_rows())
+
+
 def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Summary:
     bad = samples.filter(pl.col("status") != OK)
     good = samples.filter(pl.col("status") == OK)
@@ -294,7 +346,7 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
         lines.append(f"{undecided} labelled subjects are in no part of this split")
     return Summary(
         photos=samples.height,
-        statuses=dict(samples["status"].value_counts().sort("status").iter_rows()),
+        statuses=_count_statuses(samples),
         problems=list(bad.select("path", "reason").iter_rows()),
         notes=lines,
         leaks=leaks,

@@ -1,1 +1,1 @@
-"""Resumable work: taking a folder, shards, processes."""
+"""Resumable work: claiming a folder, shards, and the processes and machines that work on them."""

@@ -1,102 +1,117 @@
-"""Taking a folder for one piece of resumable work, by one process at a time."""
+"""Claiming a folder for one piece of resumable work, for one process at a time."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from mien.errors import OutputError
-from mien.files import saying_where, write_json
+from filelock import FileLock, Timeout
+
+from mien.errors import BusyError, DamagedClaimError, OtherContentError, OtherParametersError, OutputError
+from mien.files import remove_leftovers, saying_where, write_json
+
+LOCK_FILE = ".mien.lock"
+"""In a folder while a process works there. A killed process leaves it, but not locked."""
 
 
-def claim_folder(folder: Path, marker: str, parameters: dict[str, Any], remedy: str) -> bool:
-    """Take a folder for one piece of resumable work, or find that it is taken for another.
+def name_and_value(name: str, value: Any) -> str:
+    """How a message calls a parameter with its value: `seed 3`."""
+    return f"no {name}" if value is None else f"{name} {value}"
+
+
+def claim_folder(
+    folder: Path,
+    marker: str,
+    parameters: Mapping[str, Any],
+    remedy: str,
+    wording: Callable[[str, Any], str] = name_and_value,
+) -> bool:
+    """Claim a folder for one piece of resumable work, or find that it holds something else.
 
     Args:
-        folder: made if missing; an empty one is taken.
+        folder: made if missing; an empty one is claimed.
         marker: name of the JSON file that tells what the folder is for; may lie in a folder below.
         parameters: what the work depends on; written to the marker.
-        remedy: what to do where the folder is for the same kind of work with other parameters.
+        remedy: what to do where the folder holds the same kind of work with other parameters.
+        wording: how such a message calls a parameter and its value, as `--seed 3`; gets the name (`split.seed` for
+            one within another) and the value.
 
     Returns:
         whether the work had been started there before, with the same parameters.
 
     Raises:
-        OutputError: the folder holds other content, or the same kind of work with other parameters.
+        OtherContentError: the folder holds something else.
+        OtherParametersError: it holds the same kind of work with other parameters.
+        DamagedClaimError: its marker cannot be read.
     """
     path = folder / marker
     if path.is_file():
-        try:
-            before = json.loads(path.read_text(encoding="utf-8"))["parameters"]
-            now = json.loads(json.dumps(parameters))
-            differing = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise OutputError(f"{path}: damaged; remove {folder} and run the command again") from error
+        differing = _differences(_read_marker(folder, path), json.loads(json.dumps(parameters)))
         if differing:
-            raise OutputError(f"{folder}: made with other {', '.join(differing)}; {remedy}")
+            raise OtherParametersError(f"{folder}: {_tell(differing, wording)}; {remedy}", differing)
         for place in {folder, path.parent}:
-            _remove_leftovers(place, ".*.part")
+            remove_leftovers(place)
+        _remove_leftover_lock(folder)
         return True
-    _remove_leftovers(path.parent, f".{path.name}.*.part")
+    remove_leftovers(path.parent, path.name)
     with saying_where(folder):
         if folder.exists() and any(place != path.parent or any(place.iterdir()) for place in folder.iterdir()):
-            raise OutputError(f"{folder}: exists with other content; choose a new or an empty folder")
+            raise OtherContentError(f"{folder}: exists with other content; choose a new or an empty folder")
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"parameters": parameters})
     return False
 
 
 @contextmanager
-def working_in(folder: Path, marker: str) -> Iterator[None]:
+def working_in(folder: Path) -> Iterator[None]:
     """Keep a claimed folder for this process; it is free again when the process ends, however it ends.
 
-    Args:
-        folder, marker: as for `claim_folder`, which comes first.
-
     Raises:
-        OutputError: another process works there.
+        BusyError: another process works there.
     """
-    with ExitStack() as stack:
-        with saying_where(folder):
-            file = stack.enter_context((folder / marker).open("rb"))
-            if not _lock(file):
-                raise OutputError(f"{folder}: another mien works here; wait for it, or choose another folder")
+    lock = FileLock(folder / LOCK_FILE)
+    with saying_where(folder):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            raise BusyError(f"{folder}: another mien works here; wait for it, or choose another folder") from None
+    try:
         yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file; there the release does it
+            (folder / LOCK_FILE).unlink()
+        lock.release()
 
 
-def _lock(file: BinaryIO) -> bool:
-    if sys.platform == "win32":
-        return True  # there, two processes do the same work, and the later one's stays
-    import fcntl
+def _remove_leftover_lock(folder: Path) -> None:
+    """A process that was killed left its lock file; where nobody holds it, it goes."""
+    if (folder / LOCK_FILE).exists():
+        with suppress(OutputError), working_in(folder):
+            pass
 
+
+def _read_marker(folder: Path, path: Path) -> dict[str, Any]:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        parameters = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+        return dict(parameters.items())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedClaimError(f"{path}: damaged; remove {folder} and run the command again") from error
 
 
-def _remove_leftovers(folder: Path, pattern: str) -> None:
-    """Remove what `replacing` had begun in processes that were killed."""
-    for part in folder.glob(pattern):
-        process = part.suffixes[-2][1:] if len(part.suffixes) > 1 else ""
-        if process.isdecimal() and not _runs(int(process)):
-            with suppress(OSError):
-                part.unlink()
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> dict[str, tuple[Any, Any]]:
+    differing: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*before, *now}):
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            differing |= _differences(one, other, f"{within}{key}.")
+        elif one != other:
+            differing[within + key] = (one, other)
+    return differing
 
 
-def _runs(process: int) -> bool:
-    if os.name != "posix":
-        return True  # asking would end it
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass  # somebody else's
-    return True
+def _tell(differing: Mapping[str, tuple[Any, Any]], wording: Callable[[str, Any], str]) -> str:
+    before, now = (", ".join(wording(name, pair[i]) for name, pair in differing.items()) for i in (0, 1))
+    return f"made with other {', '.join(differing)} (before: {before}; now: {now})"

@@ -1,4 +1,4 @@
-"""Making a set: photos of made people, laid out as iCV-MEFED lays out its own, with the truth beside them.
+"""A set of synthetic faces: photos of synthetic subjects, laid out as iCV-MEFED lays out its own, with ground truth.
 
     Sample_001_001.jpg ...   the photos
     labels.txt               photo, tab, label text; written last, so that it marks a whole set
@@ -6,16 +6,15 @@
                              actions, attributes
     synth.json               the parameters
 
-A subject is the unit of work. All chance of a photo follows from the seed, the subject and the photo's index,
+A subject is the unit of work. All random numbers of a photo follow from the seed, the subject and the photo's index,
 so the bytes depend neither on the number of workers nor on where an earlier run was killed.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,9 @@ import polars as pl
 from mien.datasets.icv_mefed import LABEL_FILE, photo_name, write_labels
 from mien.errors import require
 from mien.files import replacing, saying_where, write_parquet
-from mien.jobs.claims import claim_folder, working_in
-from mien.jobs.processes import run_in_processes
+from mien.jobs.claims import claim_folder, name_and_value, working_in
+from mien.jobs.executors import THIS_PROCESS, Executor
+from mien.jobs.shards import Progress, run_shards
 from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
@@ -61,53 +61,62 @@ def generate(
     samples: int = 5,
     seed: int = 0,
     height: int = 432,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    executor: Executor = THIS_PROCESS,
+    progress: Progress | None = None,
 ) -> Summary:
     """Make a set of faces, `samples` photos of each subject in each of the 50 classes.
 
     Args:
         out: folder of the set; new, empty, or of the same set begun earlier.
         height: of the photos in pixels; the width is 3/2 of it.
-        workers: processes.
+        executor: where the photos are made.
         progress: called with (photos done, photos in all) after each subject.
 
     Raises:
-        OutputError: `out` holds something else, or cannot be written.
+        OutputError: `out` holds something else, cannot be written, or another process works there.
         MissingExtraError: the extra `synth` is not installed.
+        WorkerLostError: a worker was killed.
     """
     require("vtkmodules", "synth")
     data_folder()
-    plan = _Plan(out, subjects, samples, seed, height)
+    plan = _Plan(out.absolute(), subjects, samples, seed, height)
     parameters = {k: v for k, v in asdict(plan).items() if k != "out"}
     parameters |= {"format": _FORMAT, "anny": version("anny"), "vtk": version("vtk")}
-    claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one")
-    total = subjects * plan.photos_of_subject
-    if (out / LABEL_FILE).is_file():
-        shutil.rmtree(out / _SHARDS, ignore_errors=True)
-        return Summary(total, up_to_date=True)
-    with working_in(out, _MARKER):
-        _make_all(plan, workers, progress or (lambda done, total: None))
-    return Summary(total, up_to_date=False)
+    claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one", _as_option)
+    done = Summary(subjects * plan.photos_of_subject, up_to_date=True)
+    if _is_whole(out):
+        return done
+    with working_in(out):
+        if _is_whole(out):  # another process has just finished
+            return done
+        _make_all(plan, executor, progress)
+    return replace(done, up_to_date=False)
 
 
-def _make_all(plan: _Plan, workers: int, report: Callable[[int, int], None]) -> None:
-    out, subjects = plan.out, plan.subjects
-    total = subjects * plan.photos_of_subject
+def _is_whole(out: Path) -> bool:
+    """Whether nothing is left to do but to remove what a kill at the very end left."""
+    if not (out / LABEL_FILE).is_file():
+        return False
+    shutil.rmtree(out / _SHARDS, ignore_errors=True)
+    return True
+
+
+def _as_option(name: str, value: Any) -> str:
+    """A parameter as the command line says it."""
+    return f"--{name} {value}" if name in ("subjects", "samples", "seed", "height") else name_and_value(name, value)
+
+
+def _make_all(plan: _Plan, executor: Executor, progress: Progress | None) -> None:
+    out = plan.out
     with saying_where(out):
         (out / _SHARDS).mkdir(exist_ok=True)
-    missing = [s for s in range(1, subjects + 1) if not plan.shard(s).is_file()]
-    done = total - len(missing) * plan.photos_of_subject
-    report(done, total)
-    for _ in run_in_processes(partial(_make_subject, plan), missing, workers):
-        done += plan.photos_of_subject
-        report(done, total)
-
-    truth = pl.concat([pl.read_parquet(plan.shard(subject)) for subject in range(1, subjects + 1)])
+    shards = [_Shard(plan, number) for number in range(1, plan.subjects + 1)]
+    run_shards(shards, _make_subject, executor, progress=progress)
+    truth = pl.concat([pl.read_parquet(shard.marker) for shard in shards])
     write_parquet(out / _TRUTH, truth)
     with replacing(out / LABEL_FILE) as temporary:
         write_labels(temporary, dict(truth.select("path", "label").iter_rows()))
-    shutil.rmtree(out / _SHARDS)
+    shutil.rmtree(out / _SHARDS, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -122,31 +131,46 @@ class _Plan:
     def photos_of_subject(self) -> int:
         return len(CLASSES) * self.samples
 
-    def shard(self, subject: int) -> Path:
-        """The truth of one subject; there when all of its photos are."""
-        return self.out / _SHARDS / f"{subject:06d}.parquet"
+
+@dataclass(frozen=True)
+class _Shard:
+    """One subject, numbered from 1."""
+
+    plan: _Plan
+    number: int
+    uncollected = None
+
+    @property
+    def size(self) -> int:
+        return self.plan.photos_of_subject
+
+    @property
+    def marker(self) -> Path:
+        """The ground truth of the subject; there when all of its photos are."""
+        return self.plan.out / _SHARDS / f"{self.number:06d}.parquet"
 
 
-_studios: dict[int, tuple[HeadAssets, Studio]] = {}
-"""One for each photo height in a process: opening takes two seconds."""
+@cache
+def _studio(height: int) -> tuple[HeadAssets, Studio]:
+    """One for each photo height in a process: opening takes two seconds."""
+    assets = load_head_assets()
+    return assets, Studio(assets, height)
 
 
-def _make_subject(plan: _Plan, number: int) -> int:
-    if plan.height not in _studios:
-        assets = load_head_assets()
-        _studios[plan.height] = assets, Studio(assets, plan.height)
-    assets, studio = _studios[plan.height]
+def _make_subject(shard: _Shard) -> None:
+    plan, number = shard.plan, shard.number
+    assets, studio = _studio(plan.height)
     names = [str(name) for name in assets.action_names]
     subject = draw_subject(assets, np.random.default_rng([plan.seed, number]))
     studio.enter(subject)
     rows: list[dict[str, Any]] = []
     for index in range(1, plan.photos_of_subject + 1):
-        chance = np.random.default_rng([plan.seed, number, index])
+        rng = np.random.default_rng([plan.seed, number, index])
         emotion = CLASSES[(index - 1) // plan.samples]
-        expression = draw_expression(emotion, names, subject.gain, subject.resting, chance)
-        photo = studio.photograph(expression.actions, chance, expression.nod)
+        expression = draw_expression(emotion, names, subject.gain, subject.resting, rng)
+        photo = studio.photograph(expression.actions, rng, expression.nod)
         name = photo_name(number, index)
-        _write_jpeg(plan.out / name, photo.image, quality=int(chance.integers(86, 96)))
+        _write_jpeg(plan.out / name, photo.image, quality=int(rng.integers(86, 96)))
         rows.append({
             "path": name,
             "subject": f"{number:03d}",
@@ -162,8 +186,7 @@ def _make_subject(plan: _Plan, number: int) -> int:
         "visible": pl.Array(pl.Boolean(), 68),
         "pose": pl.Array(pl.Float32(), 3),
     }
-    write_parquet(plan.shard(number), pl.DataFrame(rows, schema_overrides=schema))
-    return number
+    write_parquet(shard.marker, pl.DataFrame(rows, schema_overrides=schema))
 
 
 def _write_jpeg(path: Path, image: np.ndarray[Any, Any], quality: int) -> None:

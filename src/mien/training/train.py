@@ -79,7 +79,7 @@ def train(
     if (run / META_FILE).is_file():
         return _finish(fabric, run)
 
-    with working_in(run, _PLAN_FILE) if fabric.is_global_zero else nullcontext():
+    with working_in(run) if fabric.is_global_zero else nullcontext():
         _train(fabric, prepared, training, validation, run, recipe, name, report)
     fabric.barrier()
     return _finish(fabric, run)
