@@ -37,7 +37,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "subject": pl.String(),
     "label": pl.String(),  # label text, null where unknown
     "split": pl.String(),  # train, validation, test
-    "status": pl.String(),  # ok, no face, unreadable, missing (a label without photo), double (a repeated entry)
+    "status": pl.String(),  # ok, no face, unreadable, missing (a label without photo), duplicate (a repeated entry)
     "reason": pl.String(),  # why not ok, or what to know
     "face_count": pl.Int32(),
     "face_box": pl.Array(pl.Float32(), 4),  # left, top, right, bottom in photo pixels

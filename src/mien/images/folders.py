@@ -34,6 +34,15 @@ def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
     return scan_folder(folder).photos
 
 
+def list_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """All files below `folder` that `scan_folder` counts, photos and others, sorted by their path.
+
+    Raises:
+        DataError: a folder in it may not be read.
+    """
+    return sorted(_walk(Path(folder)))
+
+
 def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
     """All files below `folder`.
 
@@ -48,7 +57,7 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
         raise DataError(f"{folder}: no such folder; name the folder that holds the photos")
     photos: list[Path] = []
     others: Counter[str] = Counter()
-    for path in _walk(folder):
+    for path in list_files(folder):
         suffix = os.path.splitext(path.name)[1].lower()
         if suffix in PHOTO_SUFFIXES:
             photos.append(path)
@@ -57,7 +66,7 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
     if not photos:
         kinds = " ".join(sorted(PHOTO_SUFFIXES))
         raise DataError(f"{folder}: no photos in this folder; mien reads {kinds}")
-    return FolderContent(sorted(photos), dict(sorted(others.items())))
+    return FolderContent(photos, dict(sorted(others.items())))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
