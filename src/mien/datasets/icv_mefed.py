@@ -126,8 +126,8 @@ def read_label_lines(path: Path) -> dict[str, list[str]]:
             continue
         if name is None or not others:
             message = (
-                f"{path}, line {number}: {line.strip()!r} is not 'Sample_SSS_III.jpg<TAB>C_D'; correct it, or name the "
-                "label file (--labels)"
+                f"{path}, line {number}: {line.strip()!r} is not 'Sample_SSS_III.jpg<TAB>C_D'; correct it, or name "
+                "the label file (--labels)"
             )
             raise DataError(message, path=path, line=number)
         found = [label for text in others if (label := _label_or_none(text))]

@@ -79,6 +79,38 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     return info, table
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What a prepared set holds, by its usable photos.
+
+    Attributes:
+        photos, subjects: how many.
+        labelled: photos with a label.
+        classes: different labels.
+        parts: part of the split -> photos in it, in the order train, validation, test.
+    """
+
+    photos: int
+    subjects: int
+    labelled: int
+    classes: int
+    parts: dict[str, int]
+
+    @classmethod
+    def of(cls, samples: pl.DataFrame) -> Counts:
+        """Count the rows of samples.parquet."""
+        usable = samples.filter(pl.col("status") == OK)
+        labels = usable["label"].drop_nulls()
+        parts = dict(usable["split"].drop_nulls().value_counts().iter_rows())
+        return cls(
+            photos=usable.height,
+            subjects=usable["subject"].n_unique(),
+            labelled=labels.len(),
+            classes=labels.n_unique(),
+            parts={part: parts[part] for part in ("train", "validation", "test") if part in parts},
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedSet:
     """The usable photos of a prepared set, or a part of them; arrays are row by row the same photos.

@@ -54,7 +54,7 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # unlike Path's, it never raises
-        raise DataError(f"{folder}: no such folder; name the folder that holds the photos")
+        raise DataError(f"{folder}: no such folder; name the folder that holds the photos", path=folder)
     photos: list[Path] = []
     others: Counter[str] = Counter()
     for path in list_files(folder):
@@ -65,7 +65,7 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
             others[suffix] += 1
     if not photos:
         kinds = " ".join(sorted(PHOTO_SUFFIXES))
-        raise DataError(f"{folder}: no photos in this folder; mien reads {kinds}")
+        raise DataError(f"{folder}: no photos in this folder; mien reads {kinds}", path=folder)
     return FolderContent(photos, dict(sorted(others.items())))
 
 
@@ -103,4 +103,5 @@ def _holds(outer: str, inner: str) -> bool:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); change its permissions, or move it away")
+    message = f"{error.filename}: cannot be read ({error.strerror}); change its permissions, or move it away"
+    raise DataError(message, path=Path(error.filename))
