@@ -242,10 +242,14 @@ def test_preparing_tells_by_its_exit_code_that_a_photo_was_unusable_and_the_set_
     photos.mkdir()
     (photos / "face.png").write_bytes(astronaut.read_bytes())
     (photos / "empty.png").touch()
-    answer = _mien("prepare", photos, tmp_path / "set", "--workers", "1")
+    (photos / "notes.txt").write_text("no picture")
+    answer = _mien("prepare", photos, tmp_path / "set", "--workers", "1", "--json")
     assert answer.returncode == 1
-    assert "empty.png" in answer.stderr
-    assert "1 ok, 1 unreadable" in answer.stdout
+    made = json.loads(answer.stdout)
+    assert made["statuses"] == {"ok": 1, "unreadable": 1}
+    assert [problem["path"] for problem in made["problems"]] == ["empty.png"]
+    assert made["counts"] == {"photos": 1, "subjects": 1, "labelled": 0, "classes": 0, "parts": {}}
+    assert made["other_files"] == {".txt": 1}
     assert _mien("inspect", tmp_path / "set").returncode == 0
     assert (tmp_path / "set" / "contact-sheet.png").stat().st_size > 10_000
     assert _mien("displacement", tmp_path / "set", tmp_path / "out.npz").returncode == 0

@@ -117,10 +117,10 @@ def test_lines_without_photo_and_lines_that_repeat_or_contradict_stay_as_rows(ic
         file.write("Sample_003_009.JPG\t1_2\nSample_003_001.JPG\t1_1\nSample_011_251.JPG\t2_2\n")
     assert _statuses(read_source(icv)) == [
         ("Sample_003_001.JPG", "1_1", None),
-        ("Sample_003_001.JPG", "1_1", "double"),
+        ("Sample_003_001.JPG", "1_1", "duplicate"),
         ("Sample_003_002.JPG", None, None),
         ("Sample_003_009.jpg", "1_2", "missing"),
-        ("Sample_011_251.jpg", None, "double"),
+        ("Sample_011_251.jpg", None, "duplicate"),
     ]
 
 
@@ -130,7 +130,7 @@ def test_two_photos_of_one_name_cannot_share_a_label_line(icv: Path) -> None:
         ("Sample_003_001.JPG", "1_1", None),
         ("Sample_003_002.JPG", None, None),
     ]
-    assert _statuses(read_source(icv))[-1] == ("again/Sample_003_001.jpg", None, "double")
+    assert _statuses(read_source(icv))[-1] == ("again/Sample_003_001.jpg", None, "duplicate")
 
 
 def test_table_entries_that_repeat_contradict_or_lack_their_photo_stay_as_rows(tmp_path: Path) -> None:
@@ -139,10 +139,10 @@ def test_table_entries_that_repeat_contradict_or_lack_their_photo_stay_as_rows(t
     lines = "path,subject,label\nb.jpg,1,1_1\nb.jpg,1,1_1\na.jpg,1,\na.jpg,2,\nc.jpg,1,5_5\n"
     (tmp_path / "photos.csv").write_text(lines)
     assert _statuses(read_source(tmp_path / "photos.csv")) == [
-        ("a.jpg", None, "double"),
-        ("a.jpg", None, "double"),
+        ("a.jpg", None, "duplicate"),
+        ("a.jpg", None, "duplicate"),
         ("b.jpg", "1_1", None),
-        ("b.jpg", "1_1", "double"),
+        ("b.jpg", "1_1", "duplicate"),
         ("c.jpg", "5_5", "missing"),
     ]
 
@@ -322,7 +322,7 @@ def test_a_photo_is_the_same_however_its_path_is_written_and_empty_lines_count_n
     (tmp_path / "photos.csv").write_text("path,subject,label\na.jpg,ann,1_1\n./a.jpg,ann,2_2\n,,\n")
     manifest = read_source(tmp_path / "photos.csv")
     assert manifest.table["path"].to_list() == ["a.jpg", "a.jpg"]
-    assert manifest.table["status"].to_list() == ["double", "double"]
+    assert manifest.table["status"].to_list() == ["duplicate", "duplicate"]
 
 
 @pytest.mark.parametrize("harm", ["no samples", "no crops", "short crops", "list", "no object", "no column"])

@@ -364,6 +364,6 @@ def test_labels_without_photos_are_counted_in_the_summary(photos: Path, tmp_path
     (photos / "list.csv").write_text(lines)
     manifest: Manifest = read_source(photos / "list.csv")
     summary = Preparation(validation=0, test=0).run(manifest, tmp_path / "set")
-    assert summary.statuses == {"double": 1, "missing": 1, "ok": 2}
+    assert summary.statuses == {"duplicate": 1, "missing": 1, "ok": 2}
     assert summary.notes == ["1 photos have no label; they count towards their subject's mean"]
     assert len(PreparedSet.open(tmp_path / "set")) == 2

@@ -85,7 +85,7 @@ def test_an_entry_that_came_twice_leaves_its_photo_usable(numbered: PreparedSet,
     folder = tmp_path / "twice"
     shutil.copytree(numbered.path, folder)
     table = pl.read_parquet(folder / "samples.parquet")
-    again = table.filter(path="Sample_7_6.jpg").with_columns(status=pl.lit("double"))
+    again = table.filter(path="Sample_7_6.jpg").with_columns(status=pl.lit("duplicate"))
     pl.concat([table, again]).write_parquet(folder / "samples.parquet")
     order = _lines(tmp_path / "order.txt", ["Sample_7_6.jpg"])
     assert write_submission(svm, PreparedSet.open(folder), order, tmp_path / "out.zip") == 0

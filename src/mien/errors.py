@@ -9,6 +9,7 @@ Every message says what was seen, where, and what to do about it, in one line::
     │   └── FaceError         no face, or more faces than wanted
     ├── ForeignReferenceError a reference that another run made
     ├── DataError         a folder, manifest or prepared set that cannot be used
+    │   └── LayoutError       folders whose names can be read in two ways
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
     ├── DivergedError     a training whose loss is no number any more
@@ -34,11 +35,19 @@ from typing import Any, Literal
 
 
 class MienError(Exception):
-    """Base of all errors that a user can mend."""
+    """Base of all errors that a user can fix."""
 
 
 class LabelError(MienError, ValueError):
-    """A label that is none of the 50 classes."""
+    """A label that is none of the 50 classes.
+
+    Attributes:
+        label: what was given for one, if it was a text.
+    """
+
+    def __init__(self, message: str, label: str | None = None) -> None:
+        super().__init__(message)
+        self.label = label
 
 
 class PhotoError(MienError):
@@ -101,7 +110,33 @@ class ForeignReferenceError(MienError):
 
 
 class DataError(MienError):
-    """A folder, manifest or prepared set that cannot be used."""
+    """A folder, manifest or prepared set that cannot be used.
+
+    Attributes:
+        path: the file or folder, where one can be named.
+        line: in that file, from 1.
+        column: of a table.
+    """
+
+    def __init__(
+        self, message: str, *, path: Path | None = None, line: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.path = path
+        self.line = line
+        self.column = column
+
+
+class LayoutError(DataError):
+    """Folders whose names can be read in two ways.
+
+    Attributes:
+        roles: name of a folder -> what it was taken for (`part`, `label`), or None.
+    """
+
+    def __init__(self, message: str, *, path: Path, roles: dict[str, str | None]) -> None:
+        super().__init__(message, path=path)
+        self.roles = roles
 
 
 class RecipeError(MienError):

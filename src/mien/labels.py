@@ -12,6 +12,7 @@ only place that knows so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,9 @@ EMOTION_COUNT = 7
 
 _ADJECTIVES = ("angry", "contemptuous", "disgusted", "fearful", "happy", "sad", "surprised")
 _ADVERBS = ("angrily", "contemptuously", "disgustedly", "fearfully", "happily", "sadly", "surprisedly")
+_SEPARATORS = re.compile(r"[-_\s]+")
+_NUMBERED = re.compile(r"^\d+[. ]+")
+"""Sets that number their classes name them `0_neutral`, `1. happy`."""
 
 
 class Emotion(IntEnum):
@@ -75,7 +79,10 @@ class CompoundEmotion:
 
     @classmethod
     def parse(cls, text: str) -> CompoundEmotion:
-        """Read a label text, `'C_D'` with C and D in 1..7, or `'N_N'`.
+        """Read a label text, `'C_D'` with C and D in 1..7 or `'N_N'`, or words.
+
+        Words are `'neutral'`, a phrase as `phrase` gives it, or an emotion alone, which means its plain class, in the
+        forms that data sets use: `'happy'`, `'Happiness'`, `'happily_surprised'`, `'4-fear'`.
 
         Raises:
             LabelError: the text is no such label.
@@ -86,10 +93,14 @@ class CompoundEmotion:
         match stripped.split("_"):
             case [complementary, dominant] if complementary in _DIGITS and dominant in _DIGITS:
                 return cls(Emotion(int(complementary)), Emotion(int(dominant)))
-        raise LabelError(
-            f"label {text!r} is not one of the 50 classes; "
-            "write it C_D with both numbers from 1 to 7 (complementary first), or N_N for neutral"
-        )
+        match _NUMBERED.sub("", _SEPARATORS.sub(" ", stripped.lower())).split(" "):
+            case ["neutral"]:
+                return NEUTRAL
+            case [word] if word in _WORDS:
+                return cls(_WORDS[word], _WORDS[word])
+            case [adverb, word] if adverb in _ADVERBS and word in _WORDS:
+                return cls(Emotion(_ADVERBS.index(adverb) + 1), _WORDS[word])
+        raise LabelError(f"label {text!r} is not one of the 50 classes; write it {HOW_TO_LABEL}", text)
 
     @classmethod
     def from_index(cls, index: int) -> CompoundEmotion:
@@ -128,6 +139,20 @@ class CompoundEmotion:
 
 
 _DIGITS = tuple("1234567")
+_WORDS: dict[str, Emotion] = {
+    **{emotion.noun: emotion for emotion in Emotion},
+    **{emotion.adjective: emotion for emotion in Emotion},
+    "afraid": Emotion.FEAR,
+    "scared": Emotion.FEAR,
+    "joy": Emotion.HAPPINESS,
+    "joyful": Emotion.HAPPINESS,
+}
+"""What data sets call an emotion."""
+HOW_TO_LABEL = (
+    f"C_D, complementary first, with the numbers {', '.join(f'{int(e)} {e.noun}' for e in Emotion)}; "
+    "N_N for neutral; or in words, as happy, neutral, happily surprised"
+)
+"""For messages."""
 NEUTRAL = CompoundEmotion(None, None)
 CLASSES: tuple[CompoundEmotion, ...] = tuple(CompoundEmotion.from_index(i) for i in range(CLASS_COUNT))
 """All 50 classes; position is class index."""

@@ -12,7 +12,11 @@ from mien.cli.console import print_json, progress_bar, shown, stderr, stdout
 from mien.cli.execution import Ray, Workers, make_executor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mien.datasets.manifest import Manifest
     from mien.datasets.preparation import Summary
+    from mien.datasets.prepared import Counts
 
 SHOWN = 10
 """Photos and leaks that are named one by one."""
@@ -51,9 +55,10 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples: mien prepare faces faces-prepared  |  mien prepare iCV-MEFED prepared --split paper "
         "--landmark-size 1200  |  mien prepare photos.csv prepared --subject-column person. "
         "Exit code: 0 all photos are usable, 1 some are not (each has its reason in samples.parquet), 2 refused.",
-        help="Turn a set of face photos into aligned crops and landmarks. SOURCE is a folder (iCV-MEFED's layout, "
-        "subject/label/photo, subject/photo or label/photo) or a CSV or Parquet table with the columns path, subject "
-        "and maybe label, split.",
+        help="Turn a set of face photos into aligned crops and landmarks. SOURCE is a folder (iCV-MEFED's layout, or "
+        "subject/label/photo, label/photo, split/label/photo, split/subject/label/photo, subject/photo) or a CSV or "
+        "Parquet table with the columns path, subject and maybe label, split. A label is C_D, N_N, or words: happy, "
+        "neutral, happily surprised.",
     )(prepare)
 
 
@@ -69,11 +74,11 @@ def prepare(
     label_column: Annotated[str, typer.Option(help="Of a table.")] = "label",
     split_column: Annotated[str, typer.Option(help="Of a table.")] = "split",
     split: Annotated[
-        Split, typer.Option(help="By lot, or by the subject numbers of the iCV-MEFED challenge or of the paper.")
+        Split, typer.Option(help="At random, or by the subject numbers of the iCV-MEFED challenge or of the paper.")
     ] = Split.RANDOM,
     validation: Share = 0.1,
     test: Share = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Of the lot that splits the subjects.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random split of the subjects.")] = 0,
     landmark_size: Annotated[
         int | None, typer.Option(min=64, max=4096, help="Find landmarks on crops of this side too, as 1200.")
     ] = None,
@@ -86,6 +91,7 @@ def prepare(
 ) -> None:
     from mien.datasets import Preparation
     from mien.datasets.manifest import Columns
+    from mien.datasets.prepared import Counts, read_samples
     from mien.datasets.sources import read_source
 
     preparation = Preparation(
@@ -99,17 +105,20 @@ def prepare(
     executor = make_executor(workers, ray)
     columns = Columns(path_column, subject_column, label_column, split_column)
     manifest = read_source(source, layout, labels=labels or (), columns=columns)
+    for note in manifest.notes:
+        stderr.print(shown(note), soft_wrap=True)
     with progress_bar("preparing", "photos") as show:
         summary = preparation.run(manifest, out, executor, show)
+    counts = Counts.of(read_samples(out)[1])
     if json:
-        _print_as_json(summary)
+        _print_as_json(summary, counts, manifest)
     else:
-        _print(summary, out)
+        _print(summary, counts, manifest.others, out)
     if summary.problems:
         raise typer.Exit(SOME_UNUSABLE)
 
 
-def _print(summary: Summary, out: Path) -> None:
+def _print(summary: Summary, counts: Counts, others: Mapping[str, int], out: Path) -> None:
     for path, reason in summary.problems[:SHOWN]:
         stderr.print(shown(f"not usable: {path}: {reason}"), soft_wrap=True)
     if len(summary.problems) > SHOWN:
@@ -121,13 +130,33 @@ def _print(summary: Summary, out: Path) -> None:
         stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect", soft_wrap=True)
     for note in summary.notes:
         stdout.print(note, soft_wrap=True)
-    counts = ", ".join(f"{count} {status}" for status, count in summary.statuses.items())
     again = " (was up to date)" if summary.up_to_date else ""
-    stdout.print(f"{summary.photos} photos in {out}: {counts}{again}", soft_wrap=True)
+    stdout.print(shown(f"{out}: {'; '.join(_facts(summary, counts, others))}{again}"), soft_wrap=True)
 
 
-def _print_as_json(summary: Summary) -> None:
+def _facts(summary: Summary, counts: Counts, others: Mapping[str, int]) -> list[str]:
+    """What was made, and what was not used."""
+    labelled = f"{counts.labelled} labelled ({_many(counts.classes, 'class', 'classes')})"
+    made = [_many(counts.photos, "photo"), _many(counts.subjects, "subject"), labelled]
+    if counts.parts:
+        made.append("parts " + ", ".join(f"{part} {count}" for part, count in counts.parts.items()))
+    facts = [", ".join(made)]
+    if unusable := {status: count for status, count in summary.statuses.items() if status != "ok"}:
+        total = _many(sum(unusable.values()), "entry", "entries")
+        facts.append(f"{total} not usable: " + ", ".join(f"{count} {status}" for status, count in unusable.items()))
+    if others:
+        kinds = ", ".join(f"{count} {suffix or 'without an ending'}" for suffix, count in others.items())
+        facts.append(f"{_many(sum(others.values()), 'other file')}: {kinds}")
+    return facts
+
+
+def _many(count: int, one: str, more: str | None = None) -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+def _print_as_json(summary: Summary, counts: Counts, manifest: Manifest) -> None:
     from dataclasses import asdict
 
     problems = [{"path": path, "reason": reason} for path, reason in summary.problems]
-    print_json(asdict(summary) | {"problems": problems})
+    made = {"counts": asdict(counts), "other_files": dict(manifest.others), "source_notes": list(manifest.notes)}
+    print_json(asdict(summary) | {"problems": problems} | made)

@@ -5,20 +5,28 @@ On disk: one flat folder of `Sample_<subject>_<index>.JPG` and a label file, a l
 the photo's suffix need not match its file's in case. The index says nothing about the class: about 500
 photos break the "five per class in order" rule.
 
-The faces that mien makes (`mien synth`) are laid out the same way.
+Label files that people and other programs have made of it are read too: with a header, with commas or semicolons,
+with labels in words, with more columns, in UTF-16, and in a folder below.
+
+The synthetic faces of `mien synth` are laid out the same way.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
+from pathlib import Path, PureWindowsPath
 
-from mien.datasets.manifest import DOUBLE, MISSING, Entry, Manifest, parse_label
-from mien.errors import DataError
-from mien.images import list_photos
+from mien.datasets.manifest import DUPLICATE, MISSING, Entry, Manifest, decode_text, parse_label
+from mien.errors import DataError, LabelError
+from mien.images import list_files, list_photos, scan_folder
+from mien.labels import CompoundEmotion
 
 LABEL_FILE = "labels.txt"
+_HEADER_LINES = 3
+"""Lines at the top of a label file that may say something else."""
 _PHOTO = re.compile(r"Sample_(?P<subject>\d{3,})_(?P<index>\d{3,})\.jpe?g", re.IGNORECASE)
 
 
@@ -38,7 +46,7 @@ def is_icv_mefed(folder: Path) -> bool:
 
 
 def find_label_files(folder: Path) -> list[Path]:
-    """The label files of a folder: `labels.txt`, else all text files that begin with a label line.
+    """The label files of a folder: `labels.txt` in it, else all text and CSV files in it or below with a label line.
 
     Raises:
         DataError: a text file that cannot be read.
@@ -46,7 +54,8 @@ def find_label_files(folder: Path) -> list[Path]:
     own = folder / LABEL_FILE
     if own.is_file():
         return [own]
-    return [path for path in sorted(folder.glob("*.txt")) if path.is_file() and _starts_with_label(path)]
+    texts = [path for path in list_files(folder) if path.suffix.lower() in (".txt", ".csv", ".tsv")]
+    return [path for path in texts if path.is_file() and _has_label(path)]
 
 
 def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
@@ -63,12 +72,14 @@ def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
         DataError: no photos, or a label line that cannot be read.
     """
     lines: dict[str, list[str]] = {}
-    for path in labels or find_label_files(folder):
+    files = labels or find_label_files(folder)
+    for path in files:
         for name, texts in read_label_lines(path).items():
             lines.setdefault(name, []).extend(texts)
     entries = []
     photos: dict[str, str] = {}
-    for path in list_photos(folder):
+    content = scan_folder(folder)
+    for path in content.photos:
         match = _PHOTO.fullmatch(path.name)
         if not match:
             continue
@@ -77,44 +88,54 @@ def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
         label = texts[0] if texts else None
         if key in photos:
             reason = f"{photos[key]} has the same name, which the label file means; keep one of them"
-            entries.append(Entry(where, match["subject"], None, None, DOUBLE, reason))
+            entries.append(Entry(where, match["subject"], None, None, DUPLICATE, reason))
         elif len(set(texts)) > 1:
             reason = f"labelled {' and '.join(texts)} in the label file; keep the right line"
-            entries.append(Entry(where, match["subject"], None, None, DOUBLE, reason))
+            entries.append(Entry(where, match["subject"], None, None, DUPLICATE, reason))
         else:
             entries.append(Entry(where, match["subject"], label))
             again = "labelled in more than one line; the first counts"
-            entries += [Entry(where, match["subject"], label, None, DOUBLE, again)] * (len(texts) - 1)
+            entries += [Entry(where, match["subject"], label, None, DUPLICATE, again)] * (len(texts) - 1)
         photos.setdefault(key, where)
     for name, texts in lines.items():
         if name not in photos:
             subject = name.split("_")[1]
             reason = "a label line without its photo; add the photo or take the line out"
             entries.append(Entry(f"Sample{name[6:]}", subject, texts[0], None, MISSING, reason))
-    return Manifest.from_entries(folder, entries, "icv-mefed")
+    others = Counter(content.others)
+    others.subtract(path.suffix.lower() for path in files if path.is_relative_to(folder))
+    told = f"labels from {', '.join(str(path) for path in files)}" if files else None
+    manifest = Manifest.from_entries(folder, entries, "icv-mefed")
+    return manifest.noting(told, others={suffix: count for suffix, count in others.items() if count > 0})
 
 
 def read_label_lines(path: Path) -> dict[str, list[str]]:
     """Photo name in lower case -> its label texts, one for each line that names it.
 
     Raises:
-        DataError: not readable, or a line that is no photo name and label.
+        DataError: not readable, or without a label line, or a line that is no photo name and label.
     """
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not readable as a label file ({error}); give a text file") from error
     labels: dict[str, list[str]] = {}
-    for number, line in enumerate(content.splitlines(), start=1):
-        words = line.split()
-        if not words:
+    header = 0
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        if not line.strip():
             continue
-        where = f"{path}, line {number}"
-        if len(words) != 2 or not _PHOTO.fullmatch(words[0]):
-            raise DataError(f"{where}: {line.strip()!r} is not 'Sample_SSS_III.jpg<TAB>C_D'")
-        label = parse_label(words[1], where)
+        name, others = _photo_and_others(line)
+        if name is None and not labels and header < _HEADER_LINES:
+            header += 1
+            continue
+        if name is None or not others:
+            message = (
+                f"{path}, line {number}: {line.strip()!r} is not 'Sample_SSS_III.jpg<TAB>C_D'; correct it, or name "
+                "the label file (--labels)"
+            )
+            raise DataError(message, path=path, line=number)
+        found = [label for text in others if (label := _label_or_none(text))]
+        label = found[0] if len(found) == 1 else parse_label(others[0], path, number)
         assert label is not None
-        labels.setdefault(words[0].lower(), []).append(label)
+        labels.setdefault(name.lower(), []).append(label)
+    if not labels:
+        raise DataError(f"{path}: no line in it is 'Sample_SSS_III.jpg<TAB>C_D'; give another label file", path=path)
     return labels
 
 
@@ -123,12 +144,40 @@ def write_labels(path: Path, labels: dict[str, str]) -> None:
     path.write_text("".join(f"{name}\t{label}\n" for name, label in labels.items()), encoding="utf-8")
 
 
-def _starts_with_label(path: Path) -> bool:
+def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            start = file.read(1000).decode("utf-8-sig", errors="replace")
-    except OSError as error:
-        reason = error.strerror
-        raise DataError(f"{path}: cannot be read ({reason}); change its permissions, or move it away") from error
-    words = next((line.split() for line in start.splitlines() if line.strip()), [])
-    return len(words) == 2 and _PHOTO.fullmatch(words[0]) is not None
+        return decode_text(path.read_bytes())
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: not readable as a label file ({error}); give a text file, or move it away"
+        raise DataError(message, path=path) from error
+
+
+def _has_label(path: Path) -> bool:
+    """Whether one of the first lines names a photo and more."""
+    with suppress(UnicodeDecodeError):
+        try:
+            text = decode_text(path.read_bytes())
+        except OSError as error:
+            message = f"{path}: cannot be read ({error.strerror}); change its permissions, or move it away"
+            raise DataError(message, path=path) from error
+        lines = [line for line in text.splitlines() if line.strip()][: _HEADER_LINES + 1]
+        return any(name and others for name, others in map(_photo_and_others, lines))
+    return False
+
+
+def _photo_and_others(line: str) -> tuple[str | None, list[str]]:
+    """The name of the photo in a line, without its folders, and what else stands there."""
+    mark = next((mark for mark in ",;\t" if mark in line), None)
+    cells = [cell.strip().strip('"').strip() for cell in (line.split(mark) if mark else line.split(maxsplit=1))]
+    names = [PureWindowsPath(cell).name for cell in cells]
+    at = next((i for i, name in enumerate(names) if _PHOTO.fullmatch(name)), None)
+    if at is None:
+        return None, cells
+    return names[at], [cell for i, cell in enumerate(cells) if i != at and cell]
+
+
+def _label_or_none(text: str) -> str | None:
+    try:
+        return str(CompoundEmotion.parse(text))
+    except LabelError:
+        return None

@@ -1,11 +1,12 @@
-"""Leaks: what lets a model be judged on what it was trained on.
+"""Leaks: what lets a model be tested on what it was trained on.
 
 Three kinds: a subject in two parts of a split; the same file under two subjects; nearly the same face under two
-subjects, as when a photo was saved again, scaled or brightened. The last is found by a perceptual hash of the
-*aligned* crop, for there a frame cut closer or a turn changes nothing: the signs, about their median, of the 255
+subjects, as when a photo was saved again, scaled, brightened or mirrored. The last is found by a perceptual hash of
+the *aligned* crop, for there a frame cut closer or a turn changes nothing: the signs, about their median, of the 255
 lowest frequencies of its cosine transform (after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-Functions", 2010), and by the landmarks, which lie in the same places in copies of a picture. docs/decisions/0006
-has the measurements behind `NEAR` and `APART`.
+Functions", 2010), and by the landmarks, which lie in the same places in copies of a picture. In a mirror the odd
+horizontal frequencies change their signs, so that the hash of the mirrored crop follows from the crop's.
+docs/decisions/0006 has the measurements behind the limits.
 """
 
 from __future__ import annotations
@@ -20,13 +21,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.faces.points68 import POINT_COUNT, eye_distance
+from mien.faces.alignment import CROP_SIZE
+from mien.faces.points68 import POINT_COUNT, eye_distance, mirror
 from mien.images import RGBImage
 
-NEAR = 20
-"""Bits of 255 in which the hashes of two copies of one picture differ at most."""
-APART = 0.016
-"""Mean distance between the landmarks of two copies at most, as a share of the outer-eye distance."""
+NEAR = (44, 20)
+"""Bits of 255 in which the hashes of two copies of one picture differ at most, in a small and in a very large set."""
+APART = (0.03, 0.016)
+"""Mean distance between the landmarks of two copies at most, as a share of the outer-eye distance; the same."""
+_PAIRS = (1e5, 1e9)
+"""Pairs of photos in a set that is small and in one that is very large. The more people, the more alike are the two
+that are most alike, by about 6 bits for ten times the pairs."""
+_SIDE = 16
+"""Frequencies along a side."""
+_MIRRORED = np.packbits(np.tile(np.arange(_SIDE) % 2 == 1, _SIDE)).view(np.uint64)
+"""The bits of a hash that change in a mirror."""
 _BLOCK = 64
 
 
@@ -37,7 +46,7 @@ class Leak:
     Attributes:
         kind: `subject` in two parts, `same file` or `near duplicate` under two subjects.
         text: one line for people.
-        across: whether it joins two parts of the split, so that a model would be judged on what it has seen.
+        across: whether it joins two parts of the split, so that a model would be tested on what it has seen.
     """
 
     kind: str
@@ -48,7 +57,7 @@ class Leak:
 def hash_face(crop: RGBImage) -> str:
     """The perceptual hash of an aligned crop, (size, size, 3), uint8, RGB, as 64 hexadecimal digits."""
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    low = cv2.dct(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))[:16, :16].reshape(-1)
+    low = cv2.dct(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))[:_SIDE, :_SIDE].reshape(-1)
     low[0] = -np.inf  # the mean brightness says nothing
     return np.packbits(low > np.median(low[1:])).tobytes().hex()
 
@@ -78,7 +87,7 @@ def refuse_leaks(samples: pl.DataFrame, where: Path) -> None:
     if across:
         more = f" (and {len(across) - 1} more, see mien inspect)" if len(across) > 1 else ""
         raise DataError(
-            f"{where}: {across[0].text}{more}; every person and picture belongs to one part only: mend the split, or "
+            f"{where}: {across[0].text}{more}; every person and picture belongs to one part only: fix the split, or "
             "train on it all the same with --allow-leaks"
         )
 
@@ -106,24 +115,38 @@ def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:
     files = hashed["file_hash"].to_list() if "file_hash" in hashed.columns else [None] * hashed.height
     landmarks = hashed["landmarks_crop"].to_numpy().reshape(hashed.height, POINT_COUNT, 2)
     number = hashed["subject"].rank("dense").to_numpy()
-    for first, second in _pairs_within(words, number, NEAR):
-        told = files[first] is not None and files[first] == files[second]  # as the same file
-        if not told and _landmarks_apart(landmarks[first], landmarks[second]) <= APART:
-            parts = {splits[first], splits[second]} - {None}
-            text = _words(paths, subjects, first, second, "nearly the same picture")
-            yield Leak("near duplicate", text, across=len(parts) > 1)
+    near, apart = _limits(hashed.height)
+    for mirrored in (False, True):
+        others = words ^ _MIRRORED if mirrored else words
+        for first, second in _pairs_within(words, others, number, near):
+            told = files[first] is not None and files[first] == files[second]  # as the same file
+            other = mirror(landmarks[second], CROP_SIZE) if mirrored else landmarks[second]
+            if not told and _landmarks_apart(landmarks[first], other) <= apart:
+                parts = {splits[first], splits[second]} - {None}
+                what = "nearly the same picture, mirrored" if mirrored else "nearly the same picture"
+                yield Leak("near duplicate", _words(paths, subjects, first, second, what), across=len(parts) > 1)
 
 
-def _landmarks_apart(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+def _limits(photos: int) -> tuple[float, float]:
+    """`NEAR` and `APART` in a set of so many photos."""
+    pairs = np.log10(max(1, photos * (photos - 1) / 2))
+    near, apart = (float(np.interp(pairs, np.log10(_PAIRS), limits)) for limits in (NEAR, APART))
+    return near, apart
+
+
+def _landmarks_apart(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
     """Mean distance between two faces' landmarks, (68, 2), as a share of the outer-eye distance."""
     return float(np.linalg.norm(first - second, axis=1).mean() / eye_distance(first))
 
 
-def _pairs_within(words: NDArray[np.uint64], subject: NDArray[np.integer], limit: int) -> Iterator[tuple[int, int]]:
-    """Rows of different subjects whose bits differ in `limit` places or fewer; (n, 4) words, some rows at a time."""
+def _pairs_within(
+    words: NDArray[np.uint64], others: NDArray[np.uint64], subject: NDArray[np.integer], limit: float
+) -> Iterator[tuple[int, int]]:
+    """Rows i < j of different subjects whose bits, of i in `words` and of j in `others`, differ in `limit` places or
+    fewer; both (n, 4), compared some rows at a time."""
     for start in range(0, len(words), _BLOCK):
         block = words[start : start + _BLOCK]
-        rest = words[start:]
+        rest = others[start:]
         distance = np.zeros((len(block), len(rest)), dtype=np.uint16)
         for column in range(words.shape[1]):
             distance += np.bitwise_count(block[:, None, column] ^ rest[None, :, column])

@@ -6,19 +6,26 @@ One row a photo, before any photo is opened. Every layout on disk is read into t
     subject  str          who is shown; photos of one subject share a reference
     label    str or null  label text (`3_6`, `N_N`); null where unknown
     split    str or null  `train`, `validation` or `test`; null where not decided
-    status   str or null  why there is nothing to open: `missing`, `double`, `unreadable`; null for a photo
+    status   str or null  why there is nothing to open: `missing`, `duplicate`, `unreadable`; null for a photo
     reason   str or null  the same for people
+
+Subjects are compared by their names without spaces around them and in Unicode's composed form (NFC).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import codecs
+import io
+import os
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import polars as pl
 
+from mien.datasets.splits import SPLIT_WORDS, parse_split
 from mien.errors import DataError, LabelError
 from mien.labels import CompoundEmotion
 
@@ -30,11 +37,10 @@ SCHEMA: dict[str, pl.DataType] = {
     "status": pl.String(),
     "reason": pl.String(),
 }
-SPLITS = ("train", "validation", "test")
 
 MISSING = "missing"
 """A label without its photo."""
-DOUBLE = "double"
+DUPLICATE = "duplicate"
 """An entry beyond the first, or entries that contradict each other."""
 UNREADABLE = "unreadable"
 
@@ -58,11 +64,15 @@ class Manifest:
         root: folder that the paths are relative to.
         table: columns as in `SCHEMA`, sorted by path.
         layout: how it lay on disk (`icv-mefed`, `folders`, `table`).
+        notes: what to know about how it was understood, a line each.
+        others: how names of files that are no photos end -> number of such files below the root.
     """
 
     root: Path
     table: pl.DataFrame
     layout: str
+    notes: tuple[str, ...] = ()
+    others: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_entries(cls, root: Path, entries: Iterable[Entry], layout: str) -> Manifest:
@@ -74,26 +84,35 @@ class Manifest:
         Raises:
             DataError: no entries.
         """
-        table = pl.DataFrame([_with_text_name(entry) for entry in entries], schema=SCHEMA, orient="row")
+        rows = [_with_text_name(_with_one_spelling(entry)) for entry in entries]
+        table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
         if table.is_empty():
-            raise DataError(f"{root}: no photos listed")
+            raise DataError(f"{root}: no photos listed", path=root)
         said = pl.struct("subject", "label", "split")
         contradicted = (said.n_unique() > 1).over("path")
         again = pl.int_range(pl.len()).over("path") > 0
         twice = pl.col("status").is_null() & pl.col("path").is_duplicated()
         table = table.sort("path", maintain_order=True).with_columns(
-            status=pl.when(twice & (contradicted | again)).then(pl.lit(DOUBLE)).otherwise("status"),
+            status=pl.when(twice & (contradicted | again)).then(pl.lit(DUPLICATE)).otherwise("status"),
             reason=pl.when(twice & contradicted)
             .then(pl.lit("listed twice with another subject, label or split; keep the right entry"))
             .when(twice & again)
             .then(pl.lit("listed twice; the first entry counts"))
             .otherwise("reason"),
         )
-        return cls(root, table, layout)
+        return cls(root, table, layout, tuple(_spelled_alike(table["subject"].unique().to_list())))
 
     def with_table(self, table: pl.DataFrame) -> Manifest:
         """The same photos with other columns."""
-        return Manifest(self.root, table, self.layout)
+        return replace(self, table=table)
+
+    def noting(self, *notes: str | None, others: Mapping[str, int] | None = None) -> Manifest:
+        """The same photos, and more to know about them; None is no note."""
+        return replace(
+            self,
+            notes=(*(note for note in notes if note), *self.notes),
+            others=self.others if others is None else others,
+        )
 
 
 @dataclass(frozen=True)
@@ -120,12 +139,7 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
     Raises:
         DataError: unreadable, a column is missing, or a value is impossible; the row is named.
     """
-    try:
-        is_parquet = path.suffix.lower() == ".parquet"
-        table = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        first_line = str(error).splitlines()[0]
-        raise DataError(f"{path}: not readable as a table ({first_line}); write CSV or Parquet") from error
+    table = _read_columns(path, columns)
     needed = [columns.path, columns.subject]
     needed += [
         name for name in (columns.label, columns.split) if name not in (USUAL_COLUMNS.label, USUAL_COLUMNS.split)
@@ -134,50 +148,144 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
         if name not in table.columns:
             raise DataError(
                 f"{path}: column '{name}' is missing (there are: {', '.join(table.columns)}); add it, or name "
-                "another one (--path-column, --subject-column, --label-column, --split-column)"
+                "another one (--path-column, --subject-column, --label-column, --split-column)",
+                path=path,
+                column=name,
             )
     names = (columns.path, columns.subject, columns.label, columns.split)
+    finder = _Finder(root or path.parent)
     entries = []
     for number, row in enumerate(table.iter_rows(named=True), start=2):
         photo, subject, label, split = (_text_or_none(row.get(name)) for name in names)
         if all(_text_or_none(value) is None for value in row.values()):
             continue  # an empty line
+        where = f"{path}, line {number}"
         if photo is None or subject is None:
-            raise DataError(f"{path}, line {number}: '{columns.path}' and '{columns.subject}' must not be empty")
-        if split is not None and split not in SPLITS:
-            raise DataError(f"{path}, line {number}: split '{split}' is none of {', '.join(SPLITS)}")
-        photo = PurePosixPath(photo).as_posix()  # ./a.jpg is a.jpg
-        entries.append(Entry(photo, subject, parse_label(label, f"{path}, line {number}"), split))
-    root = root or path.parent
-    return Manifest.from_entries(root, (_missing_or_same(root, entry) for entry in entries), "table")
+            empty = columns.path if photo is None else columns.subject
+            raise DataError(f"{where}: '{empty}' must not be empty", path=path, line=number, column=empty)
+        part = parse_split(split) if split else None
+        if split and part is None:
+            words = ", ".join(SPLIT_WORDS)
+            message = f"{where}: split '{split}' is none of {words}"
+            raise DataError(message, path=path, line=number, column=columns.split)
+        entries.append(finder.find(Entry(photo, subject, parse_label(label, path, number), part)))
+    manifest = Manifest.from_entries(finder.root, entries, "table")
+    without = None
+    if columns.label not in table.columns:
+        told = ", ".join(table.columns)
+        without = f"the table has no column '{columns.label}' (there are: {told}); --label-column names another"
+    missing = None
+    if (manifest.table["status"] == MISSING).fill_null(False).all():
+        missing = f"none of its photos is there; its paths are taken from {finder.root}"
+    return manifest.noting(without, missing)
 
 
-def parse_label(text: str | None, where: str) -> str | None:
+def decode_text(content: bytes) -> str:
+    """Text in UTF-8 or UTF-16, with a byte order mark or without.
+
+    Raises:
+        UnicodeDecodeError: another encoding.
+    """
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if b"\x00" in content[:2]:  # no text in UTF-8 has it; one in UTF-16 begins with a letter
+        return content.decode("utf-16-be" if content[:1] == b"\x00" else "utf-16-le")
+    return content.decode("utf-8-sig")
+
+
+def parse_label(text: str | None, path: Path, line: int) -> str | None:
     """A label text in its one spelling, null kept.
 
     Raises:
-        DataError: no such class; `where` is named.
+        DataError: no such class; file and line are named.
     """
     if text is None:
         return None
     try:
         return str(CompoundEmotion.parse(text))
     except LabelError as error:
-        raise DataError(f"{where}: {error}") from error
+        raise DataError(f"{path}, line {line}: {error}", path=path, line=line) from error
+
+
+def _read_columns(path: Path, columns: Columns) -> pl.DataFrame:
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pl.read_parquet(path)
+        text = decode_text(path.read_bytes())
+        head = text.lstrip().partition("\n")[0]
+        separator = next((mark for mark in ",;\t" if columns.path in _words(head.split(mark))), ",")
+        table = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        first_line = str(error).splitlines()[0]
+        message = f"{path}: not readable as a table ({first_line}); write CSV in UTF-8, or Parquet"
+        raise DataError(message, path=path) from error
+    return table.rename({name: name.strip() for name in table.columns}, strict=False)
+
+
+def _words(cells: Iterable[str]) -> set[str]:
+    return {cell.strip().strip('"').strip() for cell in cells}
 
 
 def _text_or_none(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
+    text = "" if value is None else str(value).strip()
+    return text or None
 
 
-def _missing_or_same(root: Path, entry: Entry) -> Entry:
-    try:
-        (root / entry.path).lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return entry._replace(status=MISSING, reason="listed, but not there; add the photo or take the line out")
-    except (OSError, ValueError):
-        return entry  # what is wrong with it comes out when it is opened
-    return entry
+class _Finder:
+    """Finds the photos of a table, whose paths may have backslashes, or accents spelled otherwise than on disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def find(self, entry: Entry) -> Entry:
+        """The entry with the photo's path as it is on disk, or marked as missing."""
+        path = PurePosixPath(entry.path).as_posix()  # ./a.jpg is a.jpg
+        try:
+            for candidate in (path, path.replace("\\", "/")):
+                found = candidate if os.path.lexists(self.root / candidate) else self._spelled_otherwise(candidate)
+                if found is not None:
+                    return entry._replace(path=found)
+        except (OSError, ValueError):
+            return entry._replace(path=path)  # what is wrong with it comes out when it is opened
+        reason = "listed, but not there; add the photo or take the line out"
+        return entry._replace(path=path, status=MISSING, reason=reason)
+
+    def _spelled_otherwise(self, path: str) -> str | None:
+        folder, found = self.root, []
+        for part in PurePosixPath(path).parts:
+            name = part if os.path.lexists(folder / part) else self._composed(folder).get(_composed(part))
+            if name is None:
+                return None
+            found.append(name)
+            folder /= name
+        return "/".join(found)
+
+    def _composed(self, folder: Path) -> dict[str, str]:
+        """Composed form of a name in a folder -> the name."""
+        if folder not in self._names:
+            names = os.listdir(folder) if os.path.isdir(folder) else []
+            self._names[folder] = {_composed(name): name for name in names}
+        return self._names[folder]
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _with_one_spelling(entry: Entry) -> Entry:
+    return entry._replace(subject=_composed(entry.subject.strip()))
+
+
+def _spelled_alike(subjects: Iterable[str]) -> Iterator[str]:
+    """A line for each group of subjects that differ in case only."""
+    groups: dict[str, list[str]] = {}
+    for subject in sorted(subjects):
+        groups.setdefault(subject.casefold(), []).append(subject)
+    for group in groups.values():
+        if len(group) > 1:
+            told = " and ".join(repr(subject) for subject in group)
+            yield f"subjects {told} differ only in case; if they are one person, give them one spelling"
 
 
 def _with_text_name(entry: Entry) -> Entry:

@@ -37,7 +37,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "subject": pl.String(),
     "label": pl.String(),  # label text, null where unknown
     "split": pl.String(),  # train, validation, test
-    "status": pl.String(),  # ok, no face, unreadable, missing (a label without photo), double (a repeated entry)
+    "status": pl.String(),  # ok, no face, unreadable, missing (a label without photo), duplicate (a repeated entry)
     "reason": pl.String(),  # why not ok, or what to know
     "face_count": pl.Int32(),
     "face_box": pl.Array(pl.Float32(), 4),  # left, top, right, bottom in photo pixels
@@ -77,6 +77,38 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{path}: damaged ({reason}); prepare it again into another folder") from error
     return info, table
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a prepared set holds, by its usable photos.
+
+    Attributes:
+        photos, subjects: how many.
+        labelled: photos with a label.
+        classes: different labels.
+        parts: part of the split -> photos in it, in the order train, validation, test.
+    """
+
+    photos: int
+    subjects: int
+    labelled: int
+    classes: int
+    parts: dict[str, int]
+
+    @classmethod
+    def of(cls, samples: pl.DataFrame) -> Counts:
+        """Count the rows of samples.parquet."""
+        usable = samples.filter(pl.col("status") == OK)
+        labels = usable["label"].drop_nulls()
+        parts = dict(usable["split"].drop_nulls().value_counts().iter_rows())
+        return cls(
+            photos=usable.height,
+            subjects=usable["subject"].n_unique(),
+            labelled=labels.len(),
+            classes=labels.n_unique(),
+            parts={part: parts[part] for part in ("train", "validation", "test") if part in parts},
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from mien.datasets.folders import read_folders
 from mien.datasets.icv_mefed import is_icv_mefed, read_icv_mefed
 from mien.datasets.manifest import USUAL_COLUMNS, Columns, Manifest, read_table
 from mien.errors import DataError
+from mien.labels import HOW_TO_LABEL
 
 LAYOUTS = ("icv-mefed", "folders", "table")
 
@@ -18,6 +19,8 @@ def read_source(
     source: Path, layout: str | None = None, *, labels: Sequence[Path] = (), columns: Columns = USUAL_COLUMNS
 ) -> Manifest:
     """Read a set: a CSV or Parquet table, iCV-MEFED's layout, or a tree of folders.
+
+    Where nothing in it was understood as labels, a note of the manifest says so, and how labels are written.
 
     Args:
         source: the folder or table.
@@ -28,13 +31,20 @@ def read_source(
     Raises:
         DataError: nothing there, or nothing that mien can read.
     """
-    layout = layout or _recognise(source, bool(labels))
+    manifest = _read(source, layout or _recognise(source, bool(labels)), labels, columns)
+    if manifest.table["label"].null_count() < manifest.table.height:
+        return manifest
+    return manifest.noting(f"nothing was understood as labels; write them {HOW_TO_LABEL}")
+
+
+def _read(source: Path, layout: str, labels: Sequence[Path], columns: Columns) -> Manifest:
     if layout == "table":
         if not os.path.isfile(source):
-            raise DataError(f"{source}: no such table; name a CSV or Parquet file")
+            raise DataError(f"{source}: no such table; name a CSV or Parquet file", path=source)
         return read_table(source, columns=columns)
     if not os.path.isdir(source):
-        raise DataError(f"{source}: no such folder or table; name the folder that holds the photos")
+        message = f"{source}: no such folder or table; name the folder that holds the photos"
+        raise DataError(message, path=source)
     if layout == "icv-mefed":
         return read_icv_mefed(source, labels)
     if layout == "folders":

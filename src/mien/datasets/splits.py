@@ -12,17 +12,34 @@ import polars as pl
 
 from mien.errors import DataError
 
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""What data sets call a part, in lower case -> mien's name of it."""
+
+
+def parse_split(text: str) -> str | None:
+    """The part of a split that a word names: `train`, `validation` or `test`; None for another word."""
+    return SPLIT_WORDS.get(text.strip().lower())
+
 
 def split_by_subject(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.DataFrame:
-    """Assign every subject, whole, to train, validation or test, by lot.
+    """Assign every subject, whole, to train, validation or test, at random.
 
     Subjects of whom an entry has a split in the table get it for the others too. Subjects without a label get none:
-    there is nothing to train or judge on.
+    there is nothing to train or test on.
 
     Args:
         table: with columns `subject`, `label` and `split`.
         validation, test: shares of the undecided subjects, 0..1; each gets at least one subject if above 0.
-        seed: of the lot.
+        seed: of the random order.
 
     Returns:
         the table with `split` filled for every subject that has a label.

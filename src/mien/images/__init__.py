@@ -5,7 +5,7 @@ already turned by its EXIF orientation. The reader refuses with one line what ca
 fit in memory, before it decodes a pixel.
 """
 
-from mien.images.folders import FolderContent, list_photos, scan_folder
+from mien.images.folders import FolderContent, list_files, list_photos, scan_folder
 from mien.images.photos import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, open_photo, read_rgb
 from mien.images.pixels import RGBImage, resize
 from mien.images.types import MAX_PIXELS, MIN_SIDE, PHOTO_SUFFIXES
@@ -21,6 +21,7 @@ __all__ = [
     "PhotoFile",
     "PhotoSource",
     "RGBImage",
+    "list_files",
     "list_photos",
     "open_photo",
     "read_rgb",

@@ -34,6 +34,15 @@ def list_photos(folder: str | os.PathLike[str]) -> list[Path]:
     return scan_folder(folder).photos
 
 
+def list_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """All files below `folder` that `scan_folder` counts, photos and others, sorted by their path.
+
+    Raises:
+        DataError: a folder in it may not be read.
+    """
+    return sorted(_walk(Path(folder)))
+
+
 def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
     """All files below `folder`.
 
@@ -45,10 +54,10 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
     """
     folder = Path(folder)
     if not os.path.isdir(folder):  # unlike Path's, it never raises
-        raise DataError(f"{folder}: no such folder; name the folder that holds the photos")
+        raise DataError(f"{folder}: no such folder; name the folder that holds the photos", path=folder)
     photos: list[Path] = []
     others: Counter[str] = Counter()
-    for path in _walk(folder):
+    for path in list_files(folder):
         suffix = os.path.splitext(path.name)[1].lower()
         if suffix in PHOTO_SUFFIXES:
             photos.append(path)
@@ -56,8 +65,8 @@ def scan_folder(folder: str | os.PathLike[str]) -> FolderContent:
             others[suffix] += 1
     if not photos:
         kinds = " ".join(sorted(PHOTO_SUFFIXES))
-        raise DataError(f"{folder}: no photos in this folder; mien reads {kinds}")
-    return FolderContent(sorted(photos), dict(sorted(others.items())))
+        raise DataError(f"{folder}: no photos in this folder; mien reads {kinds}", path=folder)
+    return FolderContent(photos, dict(sorted(others.items())))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -94,4 +103,5 @@ def _holds(outer: str, inner: str) -> bool:
 
 
 def _refuse_folder(error: OSError) -> None:
-    raise DataError(f"{error.filename}: cannot be read ({error.strerror}); change its permissions, or move it away")
+    message = f"{error.filename}: cannot be read ({error.strerror}); change its permissions, or move it away"
+    raise DataError(message, path=Path(error.filename))

@@ -170,6 +170,9 @@ def _fault(error: Exception) -> tuple[Fault, str]:
     if isinstance(error, PermissionError):
         return "missing", "may not be read; change its permissions"
     if isinstance(error, UnidentifiedImageError):
-        return "unknown type", "not an image that mien knows; convert it to JPEG or PNG"
+        return (
+            "unknown type",
+            "not an image that mien knows, or the start of one; convert it to JPEG or PNG, or copy it again",
+        )
     what = " ".join(str(error).split()) or type(error).__name__
     return "damaged", f"damaged picture ({what}); copy it again from its source"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mien.errors import UnreadableError
+from mien.images.large_png import read_large_png
 from mien.images.opening import open_picture, orientation_of, refuse_size, saying_why
 from mien.images.pixels import FROM_BELOW, FROM_RIGHT, SIDES_SWAPPED, RGBImage, average_blocks, picture_to_rgb
 from mien.images.repairs import repaired
@@ -65,7 +66,7 @@ class PhotoFile:
     ) -> None:
         self.path = None if isinstance(source, bytes) else Path(source)
         """Where it lies; None for one in memory."""
-        self.name = name or (UNNAMED if isinstance(source, bytes) else os.fspath(source))
+        self.name = name or (UNNAMED if isinstance(source, bytes) else os.fspath(source) or "''")
         """What messages call it."""
         self._draft = draft
         self._content: Path | bytes = source if isinstance(source, bytes) else Path(source)
@@ -99,7 +100,12 @@ class PhotoFile:
         if self._draft:
             picture.draft(None, (max(1, whole[0] // reduction), max(1, whole[1] // reduction)))
         if picture.size == whole:
-            reduction = 1 if _is_small(self.size) else reduction
+            if _is_small(self.size):
+                return Decoded(picture_to_rgb(picture, self._orientation), repaired=self._repaired)
+            if picture.format == "PNG" and isinstance(self._content, Path) and self._orientation == 1:
+                pixels = read_large_png(self._content, picture)
+                if pixels is not None:
+                    return Decoded(average_blocks(pixels, reduction), reduction)
             image = picture_to_rgb(picture, self._orientation, reduction)
             return Decoded(image, reduction, repaired=self._repaired)
         image = picture_to_rgb(picture, self._orientation)

@@ -82,13 +82,14 @@ def _converter(picture: Image.Image) -> Callable[[Image.Image], RGBImage]:
     if has_alpha and picture.format in ("BMP", "DIB") and picture.getchannel("A").getextrema() == (0, 0):
         has_alpha = False  # many programs leave the fourth byte at zero
         return lambda strip: np.asarray(strip)[..., :3]
-    return _over_white if has_alpha else lambda strip: np.asarray(strip.convert("RGB"))
+    return over_white if has_alpha else lambda strip: np.asarray(strip.convert("RGB"))
 
 
-def _over_white(strip: Image.Image) -> RGBImage:
-    over_white = Image.new("RGBA", strip.size, "white")
-    over_white.alpha_composite(strip.convert("RGBA"))
-    return np.asarray(over_white.convert("RGB"))
+def over_white(strip: Image.Image) -> RGBImage:
+    """A picture with transparency, laid over white."""
+    ground = Image.new("RGBA", strip.size, "white")
+    ground.alpha_composite(strip.convert("RGBA"))
+    return np.asarray(ground.convert("RGB"))
 
 
 def _highest_value(picture: Image.Image) -> float:
