@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from html_pages import check_page
 
 from mien.datasets import PreparedSet
 from mien.errors import RecipeError
@@ -58,9 +59,12 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     assert [fine[f"top-{k}"]["paper"] for k in range(1, 6)] == list(paper.TABLE_II["fused-1200"])
     assert {cell["why"] for cell in fine.values()} == {"prepare the set with --landmark-size 1200"}
     assert set(content["figures"]) == {f"figure_{number}" for number in range(6, 11)}
-    page = (tmp_path / "report.html").read_text()
-    assert "Synthetic &lt;faces&gt;." in page
-    assert "prepare the set with --landmark-size 1200" in page
+    page = check_page(tmp_path / "report.html")
+    assert "Synthetic <faces>." in page.text
+    assert "prepare the set with --landmark-size 1200" in page.text
+    assert f"{low:.2f} to {high:.2f}" in page.text
+    assert "paper: 84.96" in page.text
+    assert page.text.count("Not trained.") == 5
     shares = [results[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
     assert findings(results)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
     assert compare_tables(results, names, missing)[0].rows["fused"][0].ours is None

@@ -35,9 +35,9 @@ class _Mask:
 
     def dots(self, points: NDArray[np.floating], radius: float) -> None:
         """A filled circle at each of the points, (n, 2)."""
-        reach = radius * _FINE
-        for x, y in self._places(points):
-            self._draw.ellipse((x - reach, y - reach, x + reach, y + reach), fill=255)
+        reach = radius * _FINE + 0.5
+        for x, y in self._fine(points):
+            self._draw.ellipse((ceil(x - reach), ceil(y - reach), floor(x + reach), floor(y + reach)), fill=255)
 
     def polygon(self, corners: NDArray[np.floating]) -> None:
         """Fill it; corners (n, 2)."""
@@ -48,8 +48,12 @@ class _Mask:
         mask = self._mask.resize(self._picture.size, Image.Resampling.BOX)
         self._picture.paste(colour, (0, 0, *self._picture.size), mask)
 
+    def _places(self, points: NDArray[np.floating]) -> list[tuple[int, int]]:
+        """Rounded here, as Pillow would cut off."""
+        return [(round(x), round(y)) for x, y in self._fine(points)]
+
     @staticmethod
-    def _places(points: NDArray[np.floating]) -> list[tuple[float, float]]:
+    def _fine(points: NDArray[np.floating]) -> list[tuple[float, float]]:
         return [(float(x), float(y)) for x, y in _scale(np.asarray(points, dtype=np.float64), _FINE)]
 
 

@@ -53,7 +53,7 @@ def confusion_figure(counts: NDArray[np.int64]) -> bytes:
 
 def full_confusion_figure(counts: NDArray[np.int64]) -> bytes:
     """All 50 x 50 classes, in shares of the true class; `counts` (50, 50), row true class."""
-    figure = _figure(8.2, 7.6)
+    figure = _figure(8.2, 6.9)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0)
@@ -76,7 +76,7 @@ def accuracy_figure(accuracies: Mapping[str, NDArray[np.float64]], chance_level:
         accuracies: method -> shape (5,).
         chance_level: top-1 accuracy of guessing.
     """
-    figure = _figure(6.2, 3.6 + 0.1 * len(accuracies))
+    figure = _figure(5.2, 3.2 + 0.1 * len(accuracies))
     axes = figure.add_subplot()
     width = 0.8 / len(accuracies)
     handles: list[Any] = []
@@ -100,7 +100,7 @@ def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     Args:
         logs: run -> lines of metrics.jsonl.
     """
-    figure = _figure(6.2, 3.6 + 0.1 * len(logs))
+    figure = _figure(5.2, 3.2 + 0.1 * len(logs))
     axes = figure.add_subplot()
     handles, names = [], []
     for i, (name, lines) in enumerate(logs.items()):
@@ -126,7 +126,7 @@ def curves_figure(
         levels: name -> value that the paper gives; a level of a curve's name takes its colour.
         ylabel: of the values.
     """
-    figure = _figure(6.2, 3.8)
+    figure = _figure(5.2, 3.4)
     axes = figure.add_subplot()
     colours = {name: _colour(i) for i, name in enumerate(curves)}
     handles = []
