@@ -6,7 +6,7 @@ from html_pages import check_page
 
 from mien.artifacts import ReferenceKind
 from mien.datasets import PreparedSet
-from mien.displacement import displacement
+from mien.displacement import Population, displacement
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.metrics import (
     confusion,
@@ -24,6 +24,7 @@ from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
 from mien.inference.calibration import fit_temperature, probabilities
 from mien.labels import CompoundEmotion, Emotion
+from mien.training.references import displacement_against
 
 
 def test_accuracies_rise_with_k_and_agree_with_sorting() -> None:
@@ -109,6 +110,18 @@ def test_references_differ_only_by_a_constant_of_the_subject(prepared: PreparedS
         return np.stack([displacement(*pair) for pair in zip(test.landmarks, references, strict=True)])
 
     mean, neutral, estimated = (displacements(kind, 1) for kind in ("mean", "neutral", "estimated"))
+    shows = test.labels != 0
+    np.testing.assert_allclose(np.ptp((mean - neutral)[shows], axis=0), 0, atol=1e-3)
+    np.testing.assert_array_equal(neutral[~shows], estimated[~shows])  # no photo is its own reference
+    assert np.abs(estimated - mean).mean() > 0.1
+
+
+def test_references_of_training_differ_only_by_a_constant_of_the_subject(prepared: PreparedSet) -> None:
+    training, test = prepared.select("train"), prepared.select("test")
+    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
+    mean = displacement_against("mean", test, population)
+    neutral = displacement_against("neutral", test, population)
+    estimated = displacement_against("estimated", test, population)
     shows = test.labels != 0
     np.testing.assert_allclose(np.ptp((mean - neutral)[shows], axis=0), 0, atol=1e-3)
     np.testing.assert_array_equal(neutral[~shows], estimated[~shows])  # no photo is its own reference
