@@ -1,25 +1,35 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+from html_pages import check_page
 
+from mien.artifacts import ReferenceKind
 from mien.datasets import PreparedSet
-from mien.displacement import Population
+from mien.displacement import Population, displacement
+from mien.evaluation.evaluate import evaluate
 from mien.evaluation.metrics import (
     confusion,
     confusion_of_complementary,
     confusion_of_dominant,
+    emotion_accuracy,
     interval_by_subject,
     interval_of_mean,
     misclassification,
     top_accuracies,
 )
+from mien.evaluation.references import references_of
+from mien.evaluation.report import write_report
+from mien.evaluation.scoring import precompute_features
+from mien.inference import ExpressionModel
 from mien.inference.calibration import fit_temperature, probabilities
-from mien.labels import CompoundEmotion
+from mien.labels import CompoundEmotion, Emotion
 from mien.training.references import displacement_against
 
 
 def test_accuracies_rise_with_k_and_agree_with_sorting() -> None:
-    chance = np.random.default_rng(0)
-    scores, labels = chance.normal(size=(400, 50)), chance.integers(50, size=400)
+    rng = np.random.default_rng(0)
+    scores, labels = rng.normal(size=(400, 50)), rng.integers(50, size=400)
     expected = [
         np.mean([label in row.argsort()[::-1][:k] for row, label in zip(scores, labels, strict=True)])
         for k in range(1, 6)
@@ -46,11 +56,33 @@ def test_confusions_count_every_photo_that_shows_an_emotion() -> None:
     assert dominant.sum() == complementary.sum() == 3
 
 
+def test_the_accuracy_of_an_emotion_is_the_share_on_the_diagonal() -> None:
+    counts = np.zeros((7, 8), dtype=np.int64)
+    assert emotion_accuracy(counts) == 0
+    counts[2, 2], counts[2, 7], counts[4, 3] = 3, 2, 1
+    assert emotion_accuracy(counts) == pytest.approx(3 / 6)
+
+
+def test_a_report_is_one_page_that_needs_nothing_else(prepared: PreparedSet, trained: Path, tmp_path: Path) -> None:
+    part = prepared.select("test")
+    results = evaluate({"<b>run</b>": trained}, part)
+    write_report(tmp_path / "report.html", "A & B", "Synthetic faces.", part, "test", results)
+    page = check_page(tmp_path / "report.html")
+    assert "<b>run</b>" in page.text
+    assert page.text.count("predicted: ") == 12
+    assert len(page.pictures) == 5 + 12 + 8  # plots, examples, mean faces
+    for emotion in Emotion:
+        assert f"{emotion:d}{emotion.noun}{emotion.adverb}{emotion.adjective}" in page.text
+    figures = results[0].as_dict()
+    for share in (*figures["top"], figures["dominant"], figures["complementary"]):
+        assert f"{share:.3f}" in page.text
+
+
 def test_temperature_finds_how_sharp_scores_are() -> None:
-    chance = np.random.default_rng(0)
-    scores = chance.normal(size=(4000, 50)) * 2
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(4000, 50)) * 2
     shares = probabilities(scores, 1.0)
-    labels = np.array([chance.choice(50, p=row) for row in shares])
+    labels = np.array([rng.choice(50, p=row) for row in shares])
     assert fit_temperature(scores * 3, labels) == pytest.approx(3, rel=0.15)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
 
@@ -69,7 +101,22 @@ def test_an_interval_over_few_subjects_is_wide() -> None:
     assert 0.4 < apart[0] < 0.5 < apart[1] < 0.6
 
 
-def test_references_differ_only_by_a_constant_of_the_subject(prepared: PreparedSet) -> None:
+def test_references_differ_only_by_a_constant_of_the_subject(prepared: PreparedSet, trained: Path) -> None:
+    model, test = ExpressionModel.load(trained), prepared.select("test")
+    features = precompute_features(model, test)
+
+    def displacements(kind: ReferenceKind, photos: int) -> np.ndarray:
+        references = references_of(kind, photos, model, test, features)
+        return np.stack([displacement(*pair) for pair in zip(test.landmarks, references, strict=True)])
+
+    mean, neutral, estimated = (displacements(kind, 1) for kind in ("mean", "neutral", "estimated"))
+    shows = test.labels != 0
+    np.testing.assert_allclose(np.ptp((mean - neutral)[shows], axis=0), 0, atol=1e-3)
+    np.testing.assert_array_equal(neutral[~shows], estimated[~shows])  # no photo is its own reference
+    assert np.abs(estimated - mean).mean() > 0.1
+
+
+def test_references_of_training_differ_only_by_a_constant_of_the_subject(prepared: PreparedSet) -> None:
     training, test = prepared.select("train"), prepared.select("test")
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
     mean = displacement_against("mean", test, population)

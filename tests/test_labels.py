@@ -8,6 +8,8 @@ from mien.labels import (
     CLASSES,
     CompoundEmotion,
     Emotion,
+    counts_by_complementary,
+    counts_by_dominant,
     indices_to_emotions,
     indices_to_texts,
     scores_to_matrix,
@@ -60,3 +62,19 @@ def test_an_index_splits_into_the_numbers_of_its_emotions() -> None:
     complementary, dominant = indices_to_emotions(range(50))
     for emotion, first, second in zip(CLASSES, complementary, dominant, strict=True):
         assert (first, second) == (emotion.complementary or 0, emotion.dominant or 0)
+
+
+def test_a_plain_class_has_the_same_emotion_twice() -> None:
+    assert [str(CompoundEmotion.plain(emotion)) for emotion in Emotion] == [f"{n}_{n}" for n in range(1, 8)]
+
+
+def test_counts_by_emotion_agree_with_counting_one_by_one() -> None:
+    counts = np.random.default_rng(0).integers(9, size=(50, 50))
+    complementary, dominant = np.zeros((8, 8)), np.zeros((8, 8))
+    for true in CLASSES:
+        for predicted in CLASSES:
+            count = counts[true.index, predicted.index]
+            dominant[(true.dominant or 8) - 1, (predicted.dominant or 8) - 1] += count
+            complementary[(true.complementary or 8) - 1, (predicted.complementary or 8) - 1] += count
+    np.testing.assert_array_equal(counts_by_dominant(counts), dominant)
+    np.testing.assert_array_equal(counts_by_complementary(counts), complementary)

@@ -22,8 +22,9 @@ from mien.datasets.displacements import displacement_table, write_displacement
 from mien.datasets.leaks import find_leaks, hash_face, refuse_leaks
 from mien.datasets.manifest import Manifest
 from mien.datasets.sources import read_source
+from mien.drawing.sheets import draw_contact_sheet, draw_mean_faces
 from mien.errors import DataError, FaceError, OutputError, UnreadableError
-from mien.evaluation.inspection import draw_contact_sheet, draw_mean_faces, inspect
+from mien.evaluation.inspection import inspect
 from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
 from mien.faces.points68 import eye_distance

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from html_pages import check_page
 
 from mien.datasets import PreparedSet
 from mien.errors import RecipeError
@@ -11,7 +12,8 @@ from mien.evaluation.evaluate import evaluate
 from mien.studies import paper
 from mien.studies.comparison import compare_curves, compare_tables, findings
 from mien.studies.comparison_report import write_comparison
-from mien.studies.reproduce import Method, reproduce_paper, study_methods
+from mien.studies.methods import Method, study_methods
+from mien.studies.reproduce import reproduce_paper
 from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
 from mien.training.train import train
@@ -36,18 +38,18 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
 ) -> None:
     methods = study_methods("quick")
     parts = {name: prepared.select(name) for name in ("validation", "test")}
-    judged = {}
+    results = {}
     for key in ("landmark-svm", "displacement-svm"):
         run = tmp_path / key
         train(prepared, run, load_recipe(methods[key].recipe, methods[key].settings))
-        judged[key] = {name: evaluate({key: run}, part)[0] for name, part in parts.items()}
+        results[key] = {name: evaluate({key: run}, part)[0] for name, part in parts.items()}
     names = {key: method.name for key, method in methods.items()}
     missing = {"fused-1200": "prepare the set with --landmark-size 1200"}
-    content = write_comparison(tmp_path, "Made <faces>.", {"Preset": "none"}, parts, judged, names, missing)
+    content = write_comparison(tmp_path, "Synthetic <faces>.", {"Preset": "none"}, parts, results, names, missing)
     assert json.loads((tmp_path / "report.json").read_text()) == content
     tables = content["tables"]
     cell = tables["table_1"]["rows"]["displacement SVM"]["validation"]
-    result = judged["displacement-svm"]["validation"]
+    result = results["displacement-svm"]["validation"]
     assert cell["paper"] == 84.957143
     assert cell["ours"] == pytest.approx(result.misclassification, abs=1e-4)
     low, high = cell["interval"]
@@ -57,13 +59,16 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     assert [fine[f"top-{k}"]["paper"] for k in range(1, 6)] == list(paper.TABLE_II["fused-1200"])
     assert {cell["why"] for cell in fine.values()} == {"prepare the set with --landmark-size 1200"}
     assert set(content["figures"]) == {f"figure_{number}" for number in range(6, 11)}
-    page = (tmp_path / "report.html").read_text()
-    assert "Made &lt;faces&gt;." in page
-    assert "prepare the set with --landmark-size 1200" in page
-    shares = [judged[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
-    assert findings(judged)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
-    assert compare_tables(judged, names, missing)[0].rows["fused"][0].ours is None
-    assert compare_curves(judged)[0].paper == {"validation": 3.5736}
+    page = check_page(tmp_path / "report.html")
+    assert "Synthetic <faces>." in page.text
+    assert "prepare the set with --landmark-size 1200" in page.text
+    assert f"{low:.2f} to {high:.2f}" in page.text
+    assert "paper: 84.96" in page.text
+    assert page.text.count("Not trained.") == 5
+    shares = [results[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
+    assert findings(results)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
+    assert compare_tables(results, names, missing)[0].rows["fused"][0].ours is None
+    assert compare_curves(results)[0].paper == {"validation": 3.5736}
 
 
 def test_settings_do_not_change_what_a_method_is_and_a_wrong_one_is_refused_at_once(
@@ -97,7 +102,7 @@ def test_a_network_that_diverges_and_a_test_part_without_labels_are_left_out(
     )
     table.write_parquet(folder / "samples.parquet")
     settings = ("training.iterations=2", "training.validate_every=1", "training.batch_size=4")
-    content = reproduce_paper(PreparedSet.open(folder), tmp_path / "out", "quick", settings, "Made faces.")
+    content = reproduce_paper(PreparedSet.open(folder), tmp_path / "out", "quick", settings, "Synthetic faces.")
     names = {key: method.name for key, method in study_methods("quick").items()}
     fine = content["tables"]["table_2"]["rows"][names["fused-1200"]]["top-1"]
     assert fine["ours"] is None
@@ -118,13 +123,13 @@ def test_the_whole_study_goes_on_after_a_kill_and_trains_nothing_twice(prepared:
     started: list[str] = []
 
     def stop(method: Method, progress: Progress | None) -> None:
-        started.append(method.folder)
-        if method.folder == "fused" and progress is not None:
+        started.append(method.key)
+        if method.key == "fused" and progress is not None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.", stop)
-    content = reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.")
+        reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", stop)
+    content = reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.")
     for table_ in content["tables"].values():
         for row in table_["rows"].values():
             assert all(cell["ours"] is not None for cell in row.values())
@@ -134,4 +139,4 @@ def test_the_whole_study_goes_on_after_a_kill_and_trains_nothing_twice(prepared:
     def forbid(method: Method, progress: Progress | None) -> None:
         assert progress is None, f"{method.name} trains again"
 
-    assert reproduce_paper(fine, tmp_path / "out", "quick", settings, "Made faces.", forbid) == content
+    assert reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", forbid) == content

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 
 from mien.datasets.sources import read_source
+from mien.drawing.sheets import draw_synthetic_sheet
 from mien.errors import OutputError
 from mien.faces import FaceExtractor
 from mien.faces.points68 import INNER, MIRROR, eye_distance
@@ -13,7 +14,6 @@ from mien.jobs.executors import LocalProcesses
 from mien.labels import CLASSES
 from mien.synth.anatomy import Subject, draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
-from mien.synth.contact_sheet import draw_contact_sheet
 from mien.synth.generate import generate
 from mien.synth.studio import Studio
 from mien.synth.truth import TruePoints
@@ -131,7 +131,7 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_
 
 
 def test_a_contact_sheet_has_a_filled_tile_for_each_person_and_class(made: Path) -> None:
-    sheet = draw_contact_sheet(made, side=32)
+    sheet = draw_synthetic_sheet(made, side=32)
     assert sheet.shape == (2 * (36 + 32), 25 * 32, 3)
     for block in (0, 1):
         tiles = sheet[block * 68 + 36 :][:32].reshape(32, 25, 32, 3)

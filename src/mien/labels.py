@@ -116,6 +116,11 @@ class CompoundEmotion:
         complementary, dominant = divmod(int(index) - 1, EMOTION_COUNT)
         return cls(Emotion(complementary + 1), Emotion(dominant + 1))
 
+    @classmethod
+    def plain(cls, emotion: Emotion) -> CompoundEmotion:
+        """The class that shows one emotion alone: it is both dominant and complementary."""
+        return cls(emotion, emotion)
+
     @property
     def index(self) -> int:
         """The class index, 0..49: 0 for neutral, else 7 (C - 1) + D."""
@@ -185,6 +190,29 @@ def indices_to_emotions(indices: ArrayLike) -> tuple[NDArray[np.int64], NDArray[
     indices = np.asarray(indices, dtype=np.int64)
     complementary, dominant = np.divmod(np.maximum(indices - 1, 0), EMOTION_COUNT)
     return np.where(indices > 0, complementary + 1, 0), np.where(indices > 0, dominant + 1, 0)
+
+
+def counts_by_dominant(counts: ArrayLike) -> NDArray[np.int64]:
+    """Reduce counts of classes to counts of the dominant emotion.
+
+    Args:
+        counts: shape (50, 50), row true class, column predicted class.
+
+    Returns:
+        shape (8, 8), rows and columns: the seven emotions by number, then neutral.
+    """
+    return _sum_groups(counts, indices_to_emotions(range(CLASS_COUNT))[1])
+
+
+def counts_by_complementary(counts: ArrayLike) -> NDArray[np.int64]:
+    """Reduce counts of classes to counts of the complementary emotion, as `counts_by_dominant`."""
+    return _sum_groups(counts, indices_to_emotions(range(CLASS_COUNT))[0])
+
+
+def _sum_groups(counts: ArrayLike, emotion_numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sum rows and columns of the same emotion; `emotion_numbers` (50,) has 1..7, or 0 for neutral."""
+    belongs = (emotion_numbers[:, None] == [*Emotion, 0]).astype(np.int64)
+    return belongs.T @ np.asarray(counts, dtype=np.int64) @ belongs
 
 
 def scores_to_matrix(scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

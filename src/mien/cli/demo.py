@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mien.evaluation.evaluate import Result
 
 SUBJECTS = 40
-_FACES = f"The faces are made: {SUBJECTS} people who do not exist, one photo in each of the 50 classes."
+_FACES = f"The faces are synthetic: {SUBJECTS} subjects who do not exist, one photo in each of the 50 classes."
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: mien demo demo",
-        help="The whole way on made faces: make, prepare, train, compare four methods, recognise a real photo. "
+        help="The whole way on synthetic faces: make, prepare, train, compare four methods, recognise a real photo. "
         "Five to ten minutes on two processor cores; what is up to date is not done again.",
     )(demo)
 
@@ -55,7 +55,7 @@ def _make_and_prepare(faces: Path, prepared: Path) -> None:
     from mien.synth.generate import generate
 
     executor = LocalProcesses(processor_count())
-    with progress_bar("making faces", "photos") as show:
+    with progress_bar("synthesis", "photos") as show:
         generate(faces, subjects=SUBJECTS, samples=1, seed=1, executor=executor, progress=show)
     with progress_bar("preparing", "photos") as show:
         Preparation(validation=0.15, test=0.2).run(read_source(faces), prepared, executor, show)
@@ -63,7 +63,8 @@ def _make_and_prepare(faces: Path, prepared: Path) -> None:
 
 def _compare(out: Path) -> list[Result]:
     from mien.datasets.prepared import PreparedSet
-    from mien.studies.reproduce import Method, paper_methods, reproduce
+    from mien.studies.methods import Method, section_3_methods
+    from mien.studies.reproduce import compare_methods
     from mien.training.loop import Progress
 
     with progress_bar("training", "steps") as show:
@@ -74,7 +75,7 @@ def _compare(out: Path) -> list[Result]:
             else:
                 show(progress.step, progress.steps, describe(progress))
 
-        return reproduce(PreparedSet.open(out / "prepared"), out, paper_methods("quick"), _FACES, tell)
+        return compare_methods(PreparedSet.open(out / "prepared"), out, section_3_methods("quick"), _FACES, tell)
 
 
 def _recognise(photo: Path, run: Path, out: Path) -> None:

@@ -34,8 +34,8 @@ def inspect(
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     from mien.datasets.prepared import PreparedSet
+    from mien.drawing.sheets import write_pictures
     from mien.evaluation.inspection import inspect as inspect_set
-    from mien.evaluation.inspection import write_pictures
 
     opened = PreparedSet.open(prepared)
     inspection = inspect_set(opened)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -11,7 +11,7 @@ from mien.cli.console import print_json, print_table, progress_bar, stderr, stdo
 from mien.cli.train import describe
 
 if TYPE_CHECKING:
-    from mien.studies.reproduce import Method
+    from mien.studies.methods import Method
     from mien.training.loop import Progress
 
 
@@ -41,7 +41,7 @@ def reproduce(
     from mien.datasets.prepared import PreparedSet
     from mien.errors import require
 
-    for module in ("torch", "matplotlib"):
+    for module in ("torch", "matplotlib", "jinja2"):
         require(module, "train")
     from mien.studies.reproduce import reproduce_paper
 
@@ -65,7 +65,7 @@ def reproduce(
     stdout.print(f"report with pictures: {out}/report.html")
 
 
-def _print(table: dict) -> None:  # type: ignore[type-arg]
+def _print(table: dict[str, Any]) -> None:
     stdout.print(f"\n{table['title']}")
     heads = list(next(iter(table["rows"].values())))
     rows = []

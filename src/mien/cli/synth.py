@@ -33,8 +33,8 @@ def synth(
 ) -> None:
     from PIL import Image
 
+    from mien.drawing.sheets import draw_synthetic_sheet
     from mien.files import replacing
-    from mien.synth.contact_sheet import draw_contact_sheet
     from mien.synth.generate import generate
 
     if contact_sheet is not None:
@@ -52,5 +52,5 @@ def synth(
         )
     if contact_sheet is not None:
         with replacing(contact_sheet) as temporary:
-            Image.fromarray(draw_contact_sheet(out)).save(temporary, format="PNG")
+            Image.fromarray(draw_synthetic_sheet(out)).save(temporary, format="PNG")
     stdout.print(f"{summary.photos} photos of {subjects} people in {out}, labels in {out}/labels.txt")

@@ -1,127 +1,118 @@
-"""Figures of an evaluation, as PNG bytes; nothing here opens a window or touches global plot state."""
+"""Figures of matplotlib, as PNG bytes; nothing here opens a window or touches global plot state.
+
+Figures are narrow and their letters large, so that they can be read on a telephone; wide ones scroll there.
+"""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.drawing.style import ACCENT, INK
 from mien.errors import require
-from mien.faces.points68 import CLOSED_REGIONS, REGIONS
-from mien.images import RGBImage
-from mien.labels import CLASSES, Emotion
+from mien.labels import CLASSES, EMOTION_COUNT, Emotion
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_NOUNS = [emotion.noun for emotion in Emotion]
-_INK, _ACCENT, _PALE = "#1d2733", "#b5402a", "#8fa3b5"
-_LINE_COLOURS = ("#1f5a8a", "#b5402a", "#4c8a4a", "#8a5fa3", "#c08a2b", "#3aa0a0")
+_PALE, _GRID = "#8fa3b5", "#e4e8ec"
+_COLOURS = ("#1f5a8a", ACCENT, "#4c8a4a", "#8a5fa3", "#c08a2b", "#3aa0a0")
+_DASHES = ("-", "--", ":")
+_HATCHES = ("", "///", "...")
+_LONGEST_NAME = 32
+"""Characters of a name in a legend."""
 
 
-def confusion_figure(dominant: NDArray[np.int64], complementary: NDArray[np.int64]) -> bytes:
-    """Dominant and complementary confusion side by side, in percent of the photos that show the emotion.
+def confusion_figure(counts: NDArray[np.int64]) -> bytes:
+    """Confusion of emotions, in percent of the photos that show the emotion of the row.
 
     Args:
-        dominant, complementary: counts, (7, 8): row shown, column read, neutral last.
+        counts: (7, 8): row shown, column predicted, neutral last.
     """
-    figure = _figure(11.6, 4.8)
-    for place, (title, matrix) in enumerate(
-        (
-            ("Dominant emotion", dominant),
-            ("Complementary emotion", complementary),
-        ),
-        start=1,
-    ):
-        axes = figure.add_subplot(1, 2, place)
-        shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(8), [*_NOUNS, "neutral"], rotation=40, ha="right")
-        axes.axvline(6.5, color=_PALE, linewidth=0.8)
-        axes.set_yticks(range(7), _NOUNS if place == 1 else [])
-        axes.set_xlabel("read as")
-        if place == 1:
-            axes.set_ylabel("shown")
-        axes.set_title(title)
-        for (row, column), share in np.ndenumerate(shares):
-            axes.text(
-                column,
-                row,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                color="white" if share > 0.55 else _INK,
-                fontsize=9,
-            )
+    figure = _figure(4.8, 4.4)
+    axes = figure.add_subplot()
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    nouns = [emotion.noun for emotion in Emotion]
+    axes.set_xticks(range(EMOTION_COUNT + 1), [*nouns, "neutral"], rotation=40, ha="right")
+    axes.set_yticks(range(EMOTION_COUNT), nouns)
+    axes.axvline(EMOTION_COUNT - 0.5, color=_PALE, linewidth=0.8)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("shown")
+    for (row, column), share in np.ndenumerate(shares):
+        ink = "white" if share > 0.55 else INK
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=ink, fontsize=10)
     return _png(figure)
 
 
 def full_confusion_figure(counts: NDArray[np.int64]) -> bytes:
-    """All 50 x 50 classes, in shares of the true class."""
-    figure = _figure(8.2, 7.6)
+    """All 50 x 50 classes, in shares of the true class; `counts` (50, 50), row true class."""
+    figure = _figure(8.2, 6.9)
     axes = figure.add_subplot()
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    picture = axes.imshow(shares, cmap="Blues", vmin=0)
+    image = axes.imshow(shares, cmap="Blues", vmin=0)
     texts = [str(emotion) for emotion in CLASSES]
-    axes.set_xticks(range(50), texts, rotation=90, fontsize=6)
-    axes.set_yticks(range(50), texts, fontsize=6)
-    for edge in range(1, 50, 7):  # neutral, then blocks of one complementary emotion
+    axes.set_xticks(range(len(CLASSES)), texts, rotation=90, fontsize=6)
+    axes.set_yticks(range(len(CLASSES)), texts, fontsize=6)
+    for edge in range(1, len(CLASSES), EMOTION_COUNT):  # neutral, then blocks of one complementary emotion
         axes.axhline(edge - 0.5, color=_PALE, linewidth=0.4)
         axes.axvline(edge - 0.5, color=_PALE, linewidth=0.4)
-    axes.set_xlabel("read as (complementary_dominant)")
+    axes.set_xlabel("predicted (complementary_dominant)")
     axes.set_ylabel("shown")
-    figure.colorbar(picture, ax=axes, shrink=0.7, label="share of the class shown")
+    figure.colorbar(image, ax=axes, shrink=0.7, label="share of the class shown")
     return _png(figure)
 
 
-def accuracy_figure(accuracies: Mapping[str, NDArray[np.float64]], chance: float) -> bytes:
+def accuracy_figure(accuracies: Mapping[str, NDArray[np.float64]], chance_level: float) -> bytes:
     """Top-1..5 accuracy of several methods as bars.
 
     Args:
         accuracies: method -> shape (5,).
-        chance: top-1 accuracy of guessing.
+        chance_level: top-1 accuracy of guessing.
     """
-    figure = _figure(8.4, 3.6)
+    figure = _figure(5.2, 3.2 + 0.1 * len(accuracies))
     axes = figure.add_subplot()
     width = 0.8 / len(accuracies)
-    for i, (name, values) in enumerate(accuracies.items()):
+    handles: list[Any] = []
+    for i, values in enumerate(accuracies.values()):
         places = np.arange(5) + (i - (len(accuracies) - 1) / 2) * width
-        axes.bar(places, values, width, label=name, color=_LINE_COLOURS[i % len(_LINE_COLOURS)])
-    axes.hlines(
-        chance * np.arange(1, 6),
-        np.arange(5) - 0.45,
-        np.arange(5) + 0.45,
-        colors=_INK,
-        linestyles=":",
-        label="chance",
+        handles.append(axes.bar(places, values, width, color=_colour(i), hatch=_HATCHES[i // len(_COLOURS) % 3]))
+    handles.append(
+        axes.hlines(
+            chance_level * np.arange(1, 6), np.arange(5) - 0.45, np.arange(5) + 0.45, colors=INK, linestyles=":"
+        )
     )
     axes.set_xticks(range(5), [f"top-{k}" for k in range(1, 6)])
     axes.set_ylabel("accuracy")
-    axes.legend(frameon=False)
+    _legend(figure, handles, [*accuracies, "chance level"])
     return _png(_bare(figure, axes))
 
 
 def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
-    """Validation accuracy over iterations, a line a run.
+    """Validation accuracy over iterations, two lines a run: top-1, and top-5 paler.
 
     Args:
         logs: run -> lines of metrics.jsonl.
     """
-    figure = _figure(8.4, 3.6)
+    figure = _figure(5.2, 3.2 + 0.1 * len(logs))
     axes = figure.add_subplot()
+    handles, names = [], []
     for i, (name, lines) in enumerate(logs.items()):
         steps = [line["step"] for line in lines]
-        colour = _LINE_COLOURS[i % len(_LINE_COLOURS)]
-        axes.plot(steps, [line["top1"] for line in lines], color=colour, label=f"{name}, top-1")
-        axes.plot(steps, [line["top5"] for line in lines], color=colour, linestyle="--", label=f"{name}, top-5")
-    axes.set_xlabel("iteration")
+        dashes = _DASHES[i // len(_COLOURS) % 3]
+        for key, alpha in (("top1", 1.0), ("top5", 0.45)):
+            values = [line[key] for line in lines]
+            handles += axes.plot(steps, values, dashes, color=_colour(i), alpha=alpha, marker=_marker(steps))
+            names.append(f"{_shorten(name)}, top-{key[-1]}")
     axes.set_ylabel("validation accuracy")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    _over_iterations(axes)
+    _legend(figure, handles, names)
     return _png(_bare(figure, axes))
 
 
@@ -132,87 +123,24 @@ def curves_figure(
 
     Args:
         curves: name -> iterations and values.
-        levels: name -> value; a level of a curve's name takes its colour.
+        levels: name -> value that the paper gives; a level of a curve's name takes its colour.
         ylabel: of the values.
     """
-    figure = _figure(8.4, 3.6)
+    figure = _figure(5.2, 3.4)
     axes = figure.add_subplot()
-    colours = dict(zip(curves, _LINE_COLOURS, strict=False))
+    colours = {name: _colour(i) for i, name in enumerate(curves)}
+    handles = []
     for name, (steps, values) in curves.items():
-        marker = "o" if len(steps) < 15 else None
-        axes.plot(steps, values, color=colours[name], label=name, marker=marker, markersize=3.5)
+        handles += axes.plot(steps, values, color=colours[name], marker=_marker(steps))
     last = max((steps[-1] for steps, _ in curves.values() if len(steps)), default=1)
     for name, value in levels.items():
-        axes.axhline(value, color=colours.get(name, _INK), linestyle=":", linewidth=1.2)
-        text = f"paper {value:g}"
-        axes.text(last, value, text, ha="right", va="bottom", fontsize=8, color=colours.get(name, _INK))
-    axes.locator_params(axis="x", integer=True)
-    axes.set_xlabel("iteration")
+        colour = colours.get(name, INK)
+        axes.axhline(value, color=colour, linestyle=":", linewidth=1.2)
+        axes.text(last, value, f"paper {value:g}", ha="right", va="bottom", fontsize=8, color=colour)
     axes.set_ylabel(ylabel)
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    _over_iterations(axes)
+    _legend(figure, handles, list(curves))
     return _png(_bare(figure, axes))
-
-
-def displacement_figure(
-    mean_landmarks: NDArray[np.floating],
-    displacement: NDArray[np.floating],
-    labels: NDArray[np.integer],
-) -> bytes:
-    """How each plain emotion moves the average face: arrows from rest, enlarged three times.
-
-    Args:
-        mean_landmarks: (68, 2), crop pixels.
-        displacement: (n, 136), crop pixels.
-        labels: (n,) class indices.
-    """
-    figure = _figure(12, 2.6)
-    for i, emotion in enumerate(Emotion, start=1):
-        axes = figure.add_subplot(1, 7, i)
-        axes.set_title(emotion.noun, fontsize=10)
-        axes.axis("off")
-        axes.set_aspect("equal")
-        axes.set_xlim(15, 209)
-        axes.set_ylim(224, 40)
-        draw_landmarks(axes, mean_landmarks, _PALE, 0.8)
-        own = displacement[labels == 8 * emotion - 7]  # C = D: 7 (C - 1) + C
-        if len(own):
-            move = own.mean(axis=0).reshape(-1, 2)
-            axes.quiver(
-                *mean_landmarks.T,
-                *(3 * move).T,
-                angles="xy",
-                scale_units="xy",
-                scale=1,
-                color=_ACCENT,
-                width=0.012,
-            )
-    return _png(figure)
-
-
-def examples_figure(
-    crops: Sequence[RGBImage], landmarks: Sequence[NDArray[np.floating]], captions: Sequence[str]
-) -> bytes:
-    """Crops in rows of up to six, their landmarks drawn, a caption above each."""
-    columns = min(6, len(crops))
-    rows = -(-len(crops) // columns)
-    figure = _figure(2 * columns, 2.5 * rows)
-    for i, (crop, points, caption) in enumerate(zip(crops, landmarks, captions, strict=True), start=1):
-        axes = figure.add_subplot(rows, columns, i)
-        axes.imshow(crop)
-        draw_landmarks(axes, points, "white", 0.7)
-        axes.axis("off")
-        axes.set_title(caption, fontsize=8)
-    return _png(figure)
-
-
-def draw_landmarks(axes: Axes, landmarks: NDArray[np.floating], colour: str, width: float) -> None:
-    """The 68 points, joined region by region; `landmarks` (68, 2)."""
-    for name, region in REGIONS.items():
-        points = landmarks[region]
-        if name in CLOSED_REGIONS:
-            points = np.vstack([points, points[:1]])
-        axes.plot(*points.T, color=colour, linewidth=width)
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -220,14 +148,43 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
+def _colour(number: int) -> str:
+    return _COLOURS[number % len(_COLOURS)]
+
+
+def _marker(steps: Sequence[float]) -> str | None:
+    """A point for each value where there are few: one alone makes no line."""
+    return "." if len(steps) < 15 else None
+
+
+def _over_iterations(axes: Axes) -> None:
+    axes.locator_params(axis="x", integer=True)
+    axes.set_xlabel("iteration")
+    axes.set_ylim(bottom=0)
+
+
 def _bare(figure: Figure, axes: Axes) -> Figure:
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#e4e8ec", linewidth=0.8)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     return figure
 
 
+def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> None:
+    """Names as they are: matplotlib would read `$` as mathematics, and leave out what begins with `_`."""
+    texts = [_shorten(name).replace("$", r"\$") for name in names]
+    texts = [f" {text}" if text.startswith("_") else text for text in texts]
+    columns = 1 if max(map(len, texts)) > 30 else 2 if max(map(len, texts)) > 14 else 3
+    figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
+    with warnings.catch_warnings():  # a name in letters that matplotlib's font lacks: boxes, but no noise
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(buffer, format="png", dpi=150)
     return buffer.getvalue()

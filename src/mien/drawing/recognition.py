@@ -1,24 +1,28 @@
-"""A picture of one recognition: the face with its landmarks, and the 7 x 7 probabilities beside it."""
+"""A picture of one recognition: the face with its landmarks, and the probabilities of the 50 classes beside it."""
 
 from __future__ import annotations
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from dataclasses import dataclass
 
-from mien.faces.points68 import CLOSED_REGIONS, REGIONS
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageDraw
+
+from mien.drawing.landmarks import cut_out_face, draw_landmarks
+from mien.drawing.style import ACCENT, FAINT, INK, PAPER, font, text_width, wrap
 from mien.images import RGBImage
 from mien.inference import Recognition
-from mien.labels import Emotion
+from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 
-_PAPER, _INK, _FAINT, _LINE = "#ffffff", "#1d2733", "#52616f", "#ffe08a"
-_DARK = np.array([31, 90, 138])
 _PHOTO, _CELL, _GAP = 560, 58, 28
-_WORDS = {
-    "mean": "compared with the mean of {n} photos of this face",
-    "neutral": "compared with {n} photo(s) of this face at rest",
-    "estimated": "compared with an estimate of this face at rest, from {n} photos of it",
-    "alone": "compared with an estimate of this face at rest: no reference was given",
-}
+_NAMES = 120
+"""Width of the emotions' names beside the grid, and height of those above it."""
+_WIDTH = _GAP + _PHOTO + _GAP + _NAMES + 7 * _CELL + _GAP
+_LEAST, _MOST = np.array([241, 244, 247]), np.array([31, 90, 138])
+"""Colours of a cell without and with the largest probability."""
+_LINE_HEIGHT = 1.3
+_SMALLEST = 0.005
+"""Probabilities below are drawn as a dot."""
 
 
 def draw_recognition(image: RGBImage, recognition: Recognition) -> RGBImage:
@@ -31,74 +35,156 @@ def draw_recognition(image: RGBImage, recognition: Recognition) -> RGBImage:
     Returns:
         (height, width, 3), uint8, RGB.
     """
-    left, matrix_side = _GAP, 7 * _CELL
-    grid_left = left + _PHOTO + _GAP + 120
-    sheet = Image.new("RGB", (grid_left + matrix_side + _GAP, _PHOTO + 150), _PAPER)
+    reference = describe_reference(recognition.reference.kind, recognition.reference.photo_count)
+    return draw_probabilities(image, recognition.face.landmarks_photo, recognition.probabilities, reference)
+
+
+def describe_reference(kind: str, photo_count: int) -> str:
+    """What the face was compared with, in words.
+
+    Args:
+        kind: `mean`, `neutral` or `estimated`.
+        photo_count: of how many photos.
+    """
+    if kind == "estimated" and photo_count == 1:
+        return "no reference was given; the neutral face is estimated from this photo alone"
+    photos = "1 photo" if photo_count == 1 else f"{photo_count} photos"
+    return {
+        "mean": f"compared with the mean of {photos} of this face",
+        "neutral": f"compared with {photos} of this face when neutral",
+        "estimated": f"compared with an estimate of this face when neutral, from {photos} of it",
+    }.get(kind, f"reference: {kind}, {photos}")
+
+
+def draw_probabilities(
+    image: RGBImage, landmarks: NDArray[np.floating], probabilities: NDArray[np.floating], reference: str
+) -> RGBImage:
+    """Draw a face beside the probabilities of the 50 classes.
+
+    Args:
+        image: the photo, (height, width, 3), uint8, RGB.
+        landmarks: shape (68, 2), photo pixels.
+        probabilities: shape (50,), sums to 1; position is class index.
+        reference: what the face was compared with, in words, of any length.
+
+    Returns:
+        (height, width, 3), uint8, RGB. As high as the text needs, 1,142 pixels wide.
+    """
+    texts = [_Text(line, 34, INK) for line in wrap(_headline(probabilities), 34, _WIDTH - 2 * _GAP)]
+    for sentence in (_shares(probabilities), reference):
+        texts += [_Text(line, 17, FAINT) for line in wrap(sentence, 17, _WIDTH - 2 * _GAP)]
+    note = wrap("mien reads what a face displays, not what a person feels", 15, _PHOTO)
+    top = 18 + sum(text.height for text in texts) + 18
+    height = top + _PHOTO + 12 + len(note) * round(15 * _LINE_HEIGHT) + 16
+    sheet = Image.new("RGB", (_WIDTH, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((left, 20), recognition.phrase, fill=_INK, font=_font(34))
-    reference = recognition.reference
-    alone = reference.kind == "estimated" and reference.photo_count == 1
-    used = _WORDS["alone" if alone else reference.kind].format(n=reference.photo_count)
-    share = f"probability {100 * recognition.probabilities.max():.0f}% among 50 classes; "
-    draw.text((left, 66), share + used, fill=_FAINT, font=_font(17))
-    sheet.paste(Image.fromarray(_face_cutout(image, recognition)), (left, 106))
-    _draw_matrix(draw, recognition, grid_left, 106)
-    note = "mien reads what a face displays, not what a person feels"
-    draw.text((left, _PHOTO + 118), note, fill=_FAINT, font=_font(15))
+    _draw_texts(draw, texts, _GAP, 18)
+    face, points = cut_out_face(image, landmarks, _PHOTO)
+    draw_landmarks(face, points)
+    sheet.paste(face, (_GAP, top))
+    _draw_texts(draw, [_Text(line, 15, FAINT) for line in note], _GAP, top + _PHOTO + 12)
+    _Grid(sheet, probabilities, _WIDTH - _GAP - 7 * _CELL, top).draw()
     return np.asarray(sheet)
 
 
-def _face_cutout(image: RGBImage, recognition: Recognition) -> RGBImage:
-    """A square around the face with its landmarks."""
-    landmarks = recognition.face.landmarks_photo
-    centre = (landmarks.min(axis=0) + landmarks.max(axis=0)) / 2
-    half = 0.85 * float(np.ptp(landmarks, axis=0).max())
-    scale = _PHOTO / (2 * half)
-    box = (*(centre - half), *(centre + half))
-    cutout = Image.fromarray(image).transform(
-        (_PHOTO, _PHOTO), Image.Transform.EXTENT, box, Image.Resampling.BICUBIC, fillcolor="#e9edf0"
-    )
-    draw = ImageDraw.Draw(cutout)
-    points = (landmarks - (centre - half)) * scale
-    for name, region in REGIONS.items():
-        line = [tuple(point) for point in points[region]]
-        draw.line(line + line[:1] if name in CLOSED_REGIONS else line, fill=_LINE, width=2)
-    for x, y in points:
-        draw.ellipse((x - 2.5, y - 2.5, x + 2.5, y + 2.5), fill=_LINE)
-    return np.asarray(cutout)
+def _headline(probabilities: NDArray[np.floating]) -> str:
+    best = CLASSES[int(np.argmax(probabilities))]
+    return "neutral: no emotion is displayed" if best.dominant is None else best.phrase
 
 
-def _draw_matrix(draw: ImageDraw.ImageDraw, recognition: Recognition, left: int, top: int) -> None:
-    """Probability by complementary (row) and dominant (column) emotion."""
-    matrix = recognition.matrix
-    font, small = _font(16), _font(15)
-    darkest = max(0.05, float(matrix.max()))
-    draw.text((left, top), "dominant emotion, across; complementary, down", fill=_FAINT, font=small)
-    top += 100
-    for emotion in Emotion:
-        place = (emotion - 1) * _CELL + _CELL // 2
-        _draw_slanted(draw, emotion.noun, left + place, top - 8)
-        draw.text((left - 10, top + place), emotion.noun, fill=_INK, font=font, anchor="rm")
-    for (row, column), share in np.ndenumerate(matrix):
-        x, y = left + column * _CELL, top + row * _CELL
-        depth = float(share) / darkest
-        colour = tuple(int(v) for v in 246 + (_DARK - 246) * depth)
-        draw.rectangle((x, y, x + _CELL - 3, y + _CELL - 3), fill=colour)
-        if share >= 0.005:
-            ink = "white" if depth > 0.5 else _INK
-            draw.text((x + _CELL / 2 - 2, y + _CELL / 2 - 2), f"{100 * share:.0f}", fill=ink, font=small, anchor="mm")
-    below = f"percent; neutral {100 * recognition.neutral:.0f}"
-    draw.text((left, top + 7 * _CELL + 10), below, fill=_FAINT, font=small)
+def _shares(probabilities: NDArray[np.floating]) -> str:
+    """The likeliest classes with their probabilities."""
+    best, *others = np.argsort(-probabilities, kind="stable")[:3]
+    named = [f"{CLASSES[i].phrase} {_percent(probabilities[i])}%" for i in others if probabilities[i] >= _SMALLEST]
+    return f"{_percent(probabilities[best])}% among 50 classes" + (f"; then {', '.join(named)}" if named else "")
 
 
-def _draw_slanted(draw: ImageDraw.ImageDraw, text: str, x: int, bottom: int) -> None:
-    font = _font(16)
-    width = int(draw.textlength(text, font=font)) + 2
-    label = Image.new("L", (width, 24), 0)
-    ImageDraw.Draw(label).text((0, 2), text, fill=255, font=font)
-    turned = label.rotate(45, expand=True, resample=Image.Resampling.BICUBIC)
-    draw.bitmap((x - 8, bottom - turned.height + 4), turned, fill=_INK)
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}" if share >= _SMALLEST else "under 1"
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
+@dataclass(frozen=True)
+class _Text:
+    line: str
+    size: int
+    colour: str
+
+    @property
+    def height(self) -> int:
+        return round(self.size * _LINE_HEIGHT)
+
+
+def _draw_texts(draw: ImageDraw.ImageDraw, texts: list[_Text], left: int, top: int) -> None:
+    for text in texts:
+        draw.text((left, top), text.line, fill=text.colour, font=font(text.size))
+        top += text.height
+
+
+class _Grid:
+    """Probability by complementary (row) and dominant (column) emotion, and that of neutral in a bar below.
+
+    The colour of a cell is deepest for the likeliest class, and goes with the square root of the probability, so
+    that small ones can be told from none. The likeliest class is framed.
+    """
+
+    def __init__(self, sheet: Image.Image, probabilities: NDArray[np.floating], left: int, top: int) -> None:
+        self._sheet, self._draw = sheet, ImageDraw.Draw(sheet)
+        self._matrix, self._neutral = scores_to_matrix(probabilities)
+        self._best = CLASSES[int(np.argmax(probabilities))]
+        self._highest = float(probabilities.max())
+        self._left, self._top = left, top + _NAMES - 20
+
+    def draw(self) -> None:
+        """Draw all of it."""
+        title = "dominant emotion across, complementary down; percent, a dot is under half"
+        self._draw.text((self._left - _NAMES + 12, self._top - _NAMES + 20), title, fill=FAINT, font=font(15))
+        for emotion in Emotion:
+            middle = (emotion - 1) * _CELL + _CELL // 2
+            self._draw_slanted(emotion.noun, self._left + middle, self._top - 4)
+            self._draw_name(emotion.noun, self._top + middle)
+        for (row, column), share in np.ndenumerate(self._matrix):
+            shown = CompoundEmotion(complementary=Emotion(row + 1), dominant=Emotion(column + 1))
+            place = (self._left + column * _CELL, self._top + row * _CELL)
+            self._draw_cell(place, float(share), shown == self._best)
+        self._draw_neutral(self._top + 7 * _CELL + 10)
+
+    def _draw_neutral(self, top: int) -> None:
+        """A bar as long as the probability, on a track that stands for 100%."""
+        height, share = _CELL - 17, float(self._neutral)
+        track = (self._left, top, self._left + 7 * _CELL - 3, top + height)
+        end = round(self._left + share * (7 * _CELL - 3))
+        self._draw.rectangle(track, fill=_colour(0))
+        if end > self._left:
+            self._draw.rectangle((self._left, top, end, top + height), fill=_colour(1))
+        self._draw_name("neutral", top + height // 2)
+        text, place = f"{_percent(share)}%", (end + 10, top + height // 2)
+        if self._best.dominant is None:
+            self._draw.rectangle(track, outline=ACCENT, width=4)
+            text = f"neutral is the reading: {text}"
+        if share > 0.5:
+            self._draw.text((end - 10, place[1]), text, fill="white", font=font(16), anchor="rm")
+        else:
+            self._draw.text(place, text, fill=INK, font=font(16), anchor="lm")
+
+    def _draw_cell(self, place: tuple[int, int], share: float, framed: bool) -> None:
+        x, y = place
+        depth = float(np.sqrt(share / self._highest))
+        box = (x, y, x + _CELL - 3, y + _CELL - 3)
+        self._draw.rectangle(box, fill=_colour(depth), outline=ACCENT if framed else None, width=4)
+        text = _percent(share) if share >= _SMALLEST else "·"
+        middle = (x + _CELL / 2 - 1.5, y + _CELL / 2 - 1.5)
+        self._draw.text(middle, text, fill="white" if depth > 0.6 else INK, font=font(16), anchor="mm")
+
+    def _draw_name(self, text: str, middle: int) -> None:
+        self._draw.text((self._left - 10, middle), text, fill=INK, font=font(16), anchor="rm")
+
+    def _draw_slanted(self, text: str, x: int, bottom: int) -> None:
+        label = Image.new("L", (round(text_width(text, 16)) + 4, 22))
+        ImageDraw.Draw(label).text((0, 1), text, fill=255, font=font(16))
+        turned = label.rotate(45, expand=True, resample=Image.Resampling.BICUBIC)
+        place = (x - 12, bottom - turned.height)
+        self._sheet.paste(ImageColor.getrgb(INK), (*place, place[0] + turned.width, place[1] + turned.height), turned)
+
+
+def _colour(depth: float) -> tuple[int, ...]:
+    return tuple(round(v) for v in _LEAST + (_MOST - _LEAST) * depth)

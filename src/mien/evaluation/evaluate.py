@@ -17,6 +17,7 @@ from mien.evaluation.metrics import (
     confusion,
     confusion_of_complementary,
     confusion_of_dominant,
+    emotion_accuracy,
     interval_by_subject,
     misclassification,
     top_accuracies,
@@ -57,8 +58,8 @@ class Result:
             "top": [round(float(share), 4) for share in self.accuracies],
             "top1_interval": [round(edge, 4) for edge in self.interval],
             "misclassification": round(self.misclassification, 4),
-            "dominant": round(_accuracy(confusion_of_dominant(self.confusion)), 4),
-            "complementary": round(_accuracy(confusion_of_complementary(self.confusion)), 4),
+            "dominant": round(emotion_accuracy(confusion_of_dominant(self.confusion)), 4),
+            "complementary": round(emotion_accuracy(confusion_of_complementary(self.confusion)), 4),
         }
 
 
@@ -92,8 +93,3 @@ def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
         own_set=meta.data.fingerprint == part.with_landmarks(meta.data.landmark_size).fingerprint,
         log=[json.loads(line) for line in lines],
     )
-
-
-def _accuracy(counts: NDArray[np.int64]) -> float:
-    """Of one of the two emotions, over photos that show one; (7, 8) counts, row shown, column read."""
-    return float(np.trace(counts) / max(1, counts.sum()))

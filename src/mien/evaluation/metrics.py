@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import require
-from mien.labels import CLASS_COUNT, EMOTION_COUNT
+from mien.labels import CLASS_COUNT, EMOTION_COUNT, counts_by_complementary, counts_by_dominant
 
 TOP = (1, 2, 3, 4, 5)
 
@@ -26,8 +26,8 @@ def top_accuracies(scores: NDArray[np.floating], labels: NDArray[np.integer]) ->
     Returns:
         shape (5,), rising, 0..1.
     """
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
-    better = (~(scores < own)).sum(axis=1) - 1
+    true_score = np.take_along_axis(scores, labels[:, None], axis=1)
+    better = (~(scores < true_score)).sum(axis=1) - 1
     return np.array([(better < k).mean() for k in TOP])
 
 
@@ -44,31 +44,21 @@ def confusion(labels: NDArray[np.integer], predicted: NDArray[np.integer]) -> ND
 
 
 def confusion_of_dominant(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Counts of the dominant emotion from the (50, 50) ones, shape (7, 8): row shown, column read, neutral last.
+    """Counts of the dominant emotion from the (50, 50) ones, shape (7, 8): row shown, column predicted, neutral last.
 
     Photos of neutral faces are left out.
     """
-    return np.column_stack([_as_emotions(counts).sum(axis=(0, 2)), _read_as_neutral(counts).sum(axis=0)])
+    return counts_by_dominant(counts)[:EMOTION_COUNT]
 
 
 def confusion_of_complementary(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Counts of the complementary emotion, as `confusion_of_dominant`."""
-    return np.column_stack([_as_emotions(counts).sum(axis=(1, 3)), _read_as_neutral(counts).sum(axis=1)])
+    return counts_by_complementary(counts)[:EMOTION_COUNT]
 
 
-def confusions_of_emotions(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Both, dominant first."""
-    return confusion_of_dominant(counts), confusion_of_complementary(counts)
-
-
-def _as_emotions(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Axes: true complementary, true dominant, predicted complementary, predicted dominant."""
-    return counts[1:, 1:].reshape((EMOTION_COUNT,) * 4)
-
-
-def _read_as_neutral(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Axes: true complementary, true dominant."""
-    return counts[1:, 0].reshape(EMOTION_COUNT, EMOTION_COUNT)
+def emotion_accuracy(emotion_confusion: NDArray[np.int64]) -> float:
+    """Share of the photos in a (7, 8) confusion whose emotion was read right; 0 where there are none."""
+    return float(np.trace(emotion_confusion) / max(1, emotion_confusion.sum()))
 
 
 def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:
@@ -90,18 +80,19 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:
 def interval_by_subject(
     correct: NDArray[np.bool_], subjects: Sequence[str], draws: int = 2000
 ) -> tuple[float, float]:
-    """95% interval of an accuracy, by drawing *subjects* with replacement (bootstrap).
+    """95% interval of an accuracy, by resampling *subjects* with replacement (bootstrap).
 
     Photos of one subject resemble one another, so an interval over photos would be too narrow.
 
     Args:
-        correct: (n,): whether each photo was read right.
+        correct: (n,): whether each photo was classified right.
         subjects: n names.
+        draws: resamples.
     """
-    _, place = np.unique(np.asarray(subjects), return_inverse=True)
-    hits = np.bincount(place, weights=correct)
-    counts = np.bincount(place)
-    drawn = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
-    shares = hits[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(shares, [0.025, 0.975])
+    _, subject = np.unique(np.asarray(subjects), return_inverse=True)
+    hits = np.bincount(subject, weights=correct)
+    counts = np.bincount(subject)
+    resampled = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
+    accuracies = hits[resampled].sum(axis=1) / counts[resampled].sum(axis=1)
+    low, high = np.quantile(accuracies, [0.025, 0.975])
     return float(low), float(high)

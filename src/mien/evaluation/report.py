@@ -1,41 +1,32 @@
-"""One HTML file that shows an evaluation: table, pictures, faces, and on what it rests. Needs no network."""
+"""What goes into the report of an evaluation: table, plots, faces, and on what it rests."""
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.artifacts import Calibration
 from mien.datasets.prepared import PreparedSet
-from mien.drawing.plots import (
-    accuracy_figure,
-    confusion_figure,
-    displacement_figure,
-    examples_figure,
-    full_confusion_figure,
-    training_figure,
-)
+from mien.drawing.pages import Face, Figure, faces_of, write_page
+from mien.drawing.plots import accuracy_figure, confusion_figure, full_confusion_figure, training_figure
+from mien.drawing.sheets import ARROW_SCALE, landmark_tile, mean_face_tiles
 from mien.evaluation.evaluate import Result
-from mien.evaluation.metrics import confusions_of_emotions
-from mien.files import write_text
+from mien.evaluation.metrics import confusion_of_complementary, confusion_of_dominant
 from mien.labels import CLASS_COUNT, CLASSES
 
-_STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; color: #1d2733 }
-body { max-width: 66rem; margin: 2.5rem auto; padding: 0 1rem }
-h1 { font-size: 1.7rem; margin-bottom: .2rem } h2 { font-size: 1.2rem; margin-top: 2.4rem }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums }
-th, td { padding: .35rem .9rem .35rem 0; text-align: right; border-bottom: 1px solid #dde3e8;
-  white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-thead th { border-bottom: 2px solid #8fa3b5; font-weight: 600 }
-tr.best td { font-weight: 600 } img { max-width: 100%; height: auto } figure { margin: 1rem 0 }
-figcaption, .note { color: #52616f; font-size: .92rem }
-"""
+CHANCE_LEVEL = 1 / CLASS_COUNT
+"""Top-1 accuracy of guessing."""
+
+_KNOWLEDGE = {
+    "train": " that the models were trained on: this shows what they learnt by heart.",
+    "validation": " that the models were chosen on, not trained: the accuracy is a little too high.",
+    "test": " that no model was trained or chosen on.",
+}
+"""The end of a sentence about the subjects of a part."""
 
 
 def write_report(
@@ -47,115 +38,83 @@ def write_report(
         path: of the HTML file.
         title: its heading.
         faces: a sentence that says on what faces it ran.
-        part: the photos that were judged.
+        part: the photos that the runs were evaluated on.
         split: what part of their set they are: train, validation or test.
         results: one or more runs; the one with the best top-1 is shown in detail.
     """
     best = max(results, key=lambda result: result.accuracies[0])
-    sections = [
-        f"<h1>{html.escape(title)}</h1>",
-        f"<p>{html.escape(faces)} Judged on {len(part):,} photos of {len(set(part.subjects))} subjects"
-        f"{_what_models_know(split, results)}</p>",
-        _results_table(results, best),
-        figure_to_html(
-            accuracy_figure({r.name: r.accuracies for r in results}, 1 / CLASS_COUNT),
-            "Share of photos whose true class, one of 50, is among the k likeliest.",
-        ),
-        f"<h2>What is taken for what: {html.escape(best.name)}</h2>",
-        figure_to_html(
-            confusion_figure(*confusions_of_emotions(best.confusion)),
-            "Percent of the photos that show the emotion of the row.",
-        ),
-        figure_to_html(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral."),
-        "<h2>Photos</h2>",
-        figure_to_html(examples(part, best), "Aligned photos with their landmarks; what they show, and below it "
-                "what was read. Drawn by lot, not by success."),
-        "<h2>How the face moves</h2>",
-        figure_to_html(
-            displacement_figure(part.landmarks.mean(axis=0), part.displacement, part.labels),
-            "Mean displacement from each subject's mean face (Eq. 2), three times enlarged.",
-        ),
-        *_training_section(results),
-        *_references_section(best),
-        "<h2>What this is, and is not</h2>",
-        "<p class=note>A class says what a face displays, not what a person feels. Accuracy on made faces says "
-        "little about real ones. The 68-point landmark predictor was trained on iBUG 300-W and may not be used "
-        "commercially.</p>",
-    ]  # fmt: skip
-    write_page(path, title, sections)
-
-
-def _what_models_know(split: str, results: Sequence[Result]) -> str:
-    """The end of a sentence about the subjects that were judged."""
-    if not all(result.own_set for result in results):
-        return "; a model was trained on another set, and whether it knows some of them, mien cannot tell."
-    return {
-        "train": " that the models were trained on: this shows what they learnt by heart.",
-        "validation": " that the models were chosen on, not trained: a little bright.",
-        "test": " that no model was trained or chosen on.",
-    }[split]
-
-
-def write_page(path: Path, title: str, sections: Sequence[str]) -> None:
-    """Write an HTML file of the house's look; `sections` are HTML."""
-    write_text(
+    write_page(
         path,
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{_STYLE}</style><body>{''.join(sections)}</body></html>\n",
+        "evaluation.html",
+        title=title,
+        faces=faces,
+        photo_count=len(part),
+        subject_count=len(set(part.subjects)),
+        knowledge=_what_models_know(split, results),
+        rows=[result.as_dict() for result in results],
+        best=best.name,
+        chance_level=CHANCE_LEVEL,
+        accuracy=accuracy_plot({result.name: result.accuracies for result in results}),
+        confusions=confusion_plots(best),
+        full_confusion=Figure(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral.", wide=True),
+        examples=example_faces(part, best),
+        mean_faces=faces_of(mean_face_tiles(part)),
+        arrow_scale=ARROW_SCALE,
+        training=_training_plot(results),
+        references=_references(best),
     )
 
 
-def _results_table(results: Sequence[Result], best: Result) -> str:
-    rows = []
-    for result in results:
-        figures = result.as_dict()
-        low, high = result.interval
-        cells = [
-            html.escape(result.name),
-            *(f"{share:.3f}" for share in result.accuracies),
-            f"{low:.3f} to {high:.3f}",
-            f"{result.misclassification:.2f}",
-            f"{figures['dominant']:.3f}",
-            f"{figures['complementary']:.3f}",
-        ]
-        mark = ' class="best"' if result is best else ""
-        rows.append(f"<tr{mark}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    heads = ["method", *(f"top-{k}" for k in range(1, 6))]
-    heads += ["95% of top-1", "error %", "dominant right", "complementary right"]
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    return (
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        f"<p class=note>Guessing gives {1 / CLASS_COUNT:.3f} at top-1. The interval is over subjects.</p>"
-    )
+def accuracy_plot(accuracies: dict[str, NDArray[np.float64]]) -> Figure:
+    """Top-1 to top-5 of several methods; name -> shape (5,)."""
+    caption = "Share of photos whose true class, one of 50, is among the k likeliest."
+    return Figure(accuracy_figure(accuracies, CHANCE_LEVEL), caption)
 
 
-def examples(part: PreparedSet, result: Result, count: int = 12) -> bytes:
-    """Photos drawn by lot, always the same ones, with landmarks, what they show and what a run reads."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
-    predicted = result.scores.argmax(axis=1)
-    captions = [f"{CLASSES[part.labels[i]].phrase}\nread: {CLASSES[predicted[i]].phrase}" for i in chosen]
-    return examples_figure([part.crops[part.rows[i]] for i in chosen], [part.landmarks[i] for i in chosen], captions)
-
-
-def _training_section(results: Sequence[Result]) -> list[str]:
-    logs = {result.name: result.log for result in results if result.log}
-    if not logs:
-        return []
+def confusion_plots(result: Result) -> list[Figure]:
+    """Of the dominant and of the complementary emotion."""
+    captions = {"Dominant": confusion_of_dominant, "Complementary": confusion_of_complementary}
     return [
-        "<h2>Training</h2>",
-        figure_to_html(training_figure(logs), "Accuracy on the validation subjects while training."),
+        Figure(
+            confusion_figure(by_emotion(result.confusion)),
+            f"{name} emotion, in percent of the photos that show the emotion of the row.",
+        )
+        for name, by_emotion in captions.items()
     ]
 
 
-def _references_section(best: Result) -> list[str]:
-    rows = "".join(
-        f"<tr><td>{_describe(measured)}</td><td>{measured.top1:.3f}</td><td>{measured.top5:.3f}</td></tr>"
-        for measured in best.meta.calibration
+def example_faces(part: PreparedSet, result: Result, count: int = 12) -> list[Face]:
+    """Photos chosen at random, seeded, with landmarks, what they show and what a run predicted."""
+    chosen = np.sort(np.random.default_rng(0).permutation(len(part))[:count])
+    predicted = result.scores.argmax(axis=1)
+    return faces_of(
+        [
+            landmark_tile(
+                part, int(i), f"{CLASSES[part.labels[i]].phrase}\npredicted: {CLASSES[predicted[i]].phrase}"
+            )
+            for i in chosen
+        ]
     )
+
+
+def _what_models_know(split: str, results: Sequence[Result]) -> str:
+    """The end of a sentence about the subjects that the runs were evaluated on."""
+    if not all(result.own_set for result in results):
+        return "; a model was trained on another set, and mien cannot tell whether it was trained on some of them."
+    return _KNOWLEDGE[split]
+
+
+def _training_plot(results: Sequence[Result]) -> Figure | None:
+    logs = {result.name: result.log for result in results if result.log}
+    if not logs:
+        return None
+    return Figure(training_figure(logs), "Accuracy on the validation subjects during training.")
+
+
+def _references(result: Result) -> list[dict[str, Any]]:
     return [
-        "<h2>What the reference is worth</h2>",
-        f"<table><thead><tr><th>reference</th><th>top-1</th><th>top-5</th></tr></thead>{rows}</table>",
-        f"<p class=note>{html.escape(best.name)}, on the validation subjects.</p>",
+        {"name": _describe(measured), "top1": measured.top1, "top5": measured.top5}
+        for measured in result.meta.calibration
     ]
 
 
@@ -167,12 +126,3 @@ def _describe(measured: Calibration) -> str:
         return "none: estimated from the photo itself"
     kind = "neutral" if measured.reference == "neutral" else "various"
     return f"{measured.photos} {kind} photo{'s' if measured.photos > 1 else ''}"
-
-
-def figure_to_html(png: bytes, caption: str) -> str:
-    """A picture, within the page, and its caption."""
-    data = base64.b64encode(png).decode()
-    return (
-        f'<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-    )
