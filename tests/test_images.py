@@ -172,7 +172,8 @@ def test_grey_arrays_are_photos() -> None:
     "source",
     [
         None, 7, [1, 2], ["photo.jpg"], object(), io.StringIO("photo"), np.zeros((40, 40, 3)),
-        np.zeros((40, 40, 4), np.uint8), np.zeros((40, 40, 3), bool), np.zeros(40, np.uint8), np.zeros((1, 40, 40, 3), np.uint8), np.uint8(3),
+        np.zeros((40, 40, 4), np.uint8), np.zeros((40, 40, 3), bool), np.zeros(40, np.uint8),
+        np.zeros((1, 40, 40, 3), np.uint8), np.uint8(3),
     ],
 )  # fmt: skip
 def test_what_is_no_photo_is_refused_as_such(source: Any) -> None:

@@ -6,6 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,13 +14,17 @@ import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
 from mien.cli.console import print_out, processor_count, progress_bar, refuse_output, shown, stderr
+from mien.cli.execution import Ray, make_executor
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
     from mien.inference import Recognition, Recognitions, Recognizer
+    from mien.jobs.executors import Executor
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Of pictures, by the end of their name."""
+_IN_A_TASK = 8
+"""Photos that a task of a cluster reads."""
 _MANY = 8
 """Photos from which on progress is shown."""
 
@@ -62,20 +67,19 @@ def predict(
         Path | None, typer.Option(help="Write all into this file: .csv, .jsonl (as they come), .json or .parquet.")
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Threads; else one for each processor.")] = None,
+    ray: Ray = None,
 ) -> None:
-    from mien.errors import MienError
     from mien.inference import Recognizer
 
     named = list(_named(photos))
-    if sum((bool(neutral), same_person, reference is not None)) > 1:
-        raise MienError("--neutral, --same-person and --reference are three kinds of reference; choose one")
-    if save_reference is not None and not (neutral or same_person):
-        raise MienError("--save-reference needs photos of the person: add --neutral PHOTO or --same-person")
-    for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS)):
-        if path is not None:
-            refuse_output(path, endings, [Path(name) for name in (*named, *(neutral or ())) if name != "-"])
-    if picture is not None and len(named) != 1:
-        raise MienError("--picture draws one photo; name one photo")
+    _refuse_contradictions(
+        named,
+        [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
+        references=sum((bool(neutral), same_person, reference is not None)),
+        saves=save_reference is not None,
+        picture=picture,
+        output=output,
+    )
     wanted = "largest" if largest_face else faces
     recognizer = Recognizer.load(run)
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
@@ -85,15 +89,18 @@ def predict(
     failed = False
     last: Recognitions | None = None
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
-        read = recognizer.recognize_many(
-            sources, used, faces=wanted, workers=workers or processor_count(), errors="return"
-        )
+        if ray is None:
+            threads = workers or processor_count()
+            read = recognizer.recognize_many(sources, used, faces=wanted, workers=threads, errors="return")
+        else:
+            read = _read_by_ray(run, sources, used, wanted, make_executor(workers, ray))
         for done, last in enumerate(read, start=1):
             answers.add(last)
             show(done, len(named))
             for _, error in last.errors:
                 failed = True
-                stderr.print(shown(f"mien: {' '.join(str(error).split())}"), soft_wrap=True)
+                several = " (--faces largest, --faces all)" if getattr(error, "count", 0) > 1 else ""
+                stderr.print(shown(f"mien: {' '.join(str(error).split())}{several}"), soft_wrap=True)
     if picture is not None and last:
         _draw(sources[0], last[0], picture)
     if output is not None:
@@ -102,6 +109,23 @@ def predict(
         _tell_reference(last[0], recognizer)
     if failed:
         raise typer.Exit(2)
+
+
+def _refuse_contradictions(
+    named: list[str], inputs: list[Path], references: int, saves: bool, picture: Path | None, output: Path | None
+) -> None:
+    """Raise for options that exclude each other, before any work."""
+    from mien.errors import MienError
+
+    if references > 1:
+        raise MienError("--neutral, --same-person and --reference are three kinds of reference; choose one")
+    if saves and not references:
+        raise MienError("--save-reference needs photos of the person: add --neutral PHOTO or --same-person")
+    for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS)):
+        if path is not None:
+            refuse_output(path, endings, inputs)
+    if picture is not None and len(named) != 1:
+        raise MienError("--picture draws one photo; name one photo")
 
 
 def _named(photos: list[str]) -> Iterator[str]:
@@ -147,6 +171,40 @@ def _reference(
     usable = [seen for seen in found if isinstance(seen, Faces)]
     again = [seen if isinstance(seen, Faces) else source for seen, source in zip(found, sources, strict=True)]
     return again, recognizer.reference(usable, one) if usable else None
+
+
+def _read_by_ray(
+    run: Path | None,
+    sources: list[Any],
+    reference: Reference | None,
+    faces: Literal["one", "largest", "all"],
+    executor: Executor,
+) -> Iterator[Recognitions]:
+    """Read photos, some in each task, on the machines of a cluster, which share their folders."""
+    work = partial(_read_some, os.getcwd(), None if run is None else run.absolute(), reference, faces)
+    tasks = [sources[i : i + _IN_A_TASK] for i in range(0, len(sources), _IN_A_TASK)]
+    for read in executor.ordered(work, tasks):
+        yield from read
+
+
+def _read_some(
+    folder: str,
+    run: Path | None,
+    reference: Reference | None,
+    faces: Literal["one", "largest", "all"],
+    sources: list[Any],
+) -> list[Recognitions]:
+    os.chdir(folder)  # names stay as they were given
+    recognizer = _recognizer(run)
+    return list(recognizer.recognize_many(sources, reference, faces=faces, workers=1, errors="return"))
+
+
+@cache
+def _recognizer(run: Path | None) -> Recognizer:
+    """One in a process."""
+    from mien.inference import Recognizer
+
+    return Recognizer.load(run)
 
 
 def _progress(photos: int) -> Any:
