@@ -142,6 +142,16 @@ def test_one_process_at_a_time_works_in_a_folder_and_a_killed_one_leaves_it_free
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
 
 
+def test_when_the_work_ends_no_temporary_file_of_anybody_is_left(tmp_path: Path) -> None:
+    claim_folder(tmp_path, "plan.json", {}, "choose another")
+    left = _kill_while_writing(tmp_path / "photo.jpg")
+    left.rename(left.with_name(left.name.replace(left.name.split(".")[-3], "another-machine")))
+    (tmp_path / ".notes.part").touch()
+    with working_in(tmp_path):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"plan.json", ".notes.part"}
+
+
 def test_claiming_removes_the_lock_that_a_killed_process_left(tmp_path: Path) -> None:
     claim_folder(tmp_path, "plan.json", {}, "choose another")
     code = f"{CHILD}from mien.jobs.claims import working_in\n"

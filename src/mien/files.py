@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LONG_NAME = 150
 """Bytes; a file name can have 255, and the temporary file's is longer than the file's own."""
 _MACHINE = re.sub(r"[^0-9A-Za-z-]", "-", platform.node())[:64] or "machine"
-_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)\.part", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)\.part", re.DOTALL)
 """`.NAME.MACHINE.PROCESS.part`: machines that share a folder never write into the same temporary file."""
 
 
@@ -50,19 +50,20 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def remove_leftovers(folder: Path, name: str | None = None) -> None:
+def remove_leftovers(folder: Path, name: str | None = None, of_all: bool = False) -> None:
     """Remove the temporary files that killed processes of this machine left in `folder`.
 
     Args:
         folder: not searched below; may be missing.
         name: only those that were to become this file.
+        of_all: those of other machines, and of processes that run, too; for who knows that nobody writes there.
     """
     with suppress(OSError):  # it is missing, or may not be read
         for path in folder.iterdir():
             match = _TEMPORARY.fullmatch(path.name)
-            if match is None or match["machine"] != _MACHINE or _runs(int(match["process"])):
+            if match is None or (name is not None and match["name"] != name):
                 continue
-            if name is None or path.name.startswith(f".{name}.{_MACHINE}."):
+            if of_all or (match["machine"] == _MACHINE and not _runs(int(match["process"]))):
                 with suppress(OSError):
                     path.unlink()
 

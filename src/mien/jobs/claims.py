@@ -69,6 +69,8 @@ def claim_folder(
 def working_in(folder: Path) -> Iterator[None]:
     """Keep a claimed folder for this process; it is free again when the process ends, however it ends.
 
+    No workers of this process may write there any more when the context ends.
+
     Raises:
         BusyError: another process works there.
     """
@@ -81,6 +83,9 @@ def working_in(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        # A killed process can take a while to die, and its number may be another's by now, so `claim_folder` may
+        # have left its files; whoever holds the folder knows that they are nobody's.
+        remove_leftovers(folder, of_all=True)
         with suppress(OSError):  # Windows removes no open file; there the release does it
             (folder / LOCK_FILE).unlink()
         lock.release()
