@@ -120,7 +120,8 @@ def test_a_wrong_label_line_is_refused_by_number(icv: Path, line: str) -> None:
 
 LAYOUTS = {
     "split/emotion/photo": {
-        "train/happy/a.jpg": ("train", "train/happy/a", "5_5"), "val/Neutral/b.jpg": ("validation", "val/Neutral/b", "N_N"),
+        "train/happy/a.jpg": ("train", "train/happy/a", "5_5"),
+        "val/Neutral/b.jpg": ("validation", "val/Neutral/b", "N_N"),
         "testing/0_happy/c.jpg": ("test", "testing/0_happy/c", "5_5"),
     },
     "emotion/photo": {"afraid/a.jpg": (None, "afraid/a", "4_4"), "Joy/b.jpg": (None, "Joy/b", "5_5")},
@@ -134,7 +135,8 @@ LAYOUTS = {
         "images/test/Sadly Fearful/b.jpg": ("test", "images/test/Sadly Fearful/b", "6_4"),
     },
     "people with names like words": {
-        "Joy/3_6/a.jpg": (None, "Joy", "3_6"), "Val/N_N/b.jpg": (None, "Val", "N_N"), "Dev/c.jpg": (None, "Dev", None),
+        "Joy/3_6/a.jpg": (None, "Joy", "3_6"), "Val/N_N/b.jpg": (None, "Val", "N_N"),
+        "Dev/c.jpg": (None, "Dev", None),
     },
 }  # fmt: skip
 
