@@ -323,7 +323,7 @@ def test_copies_of_a_picture_under_another_name_are_found_and_other_faces_are_no
         Image.fromarray(photo).save(tmp_path / name / "1.png")
     (tmp_path / "ann").mkdir()
     Image.fromarray(HEAD).save(tmp_path / "ann" / "1.png")
-    prepare(read_source(tmp_path), tmp_path / "set", validation=0, test=0)
+    Preparation(validation=0, test=0).run(read_source(tmp_path), tmp_path / "set")
     samples = pl.read_parquet(tmp_path / "set" / "samples.parquet")
     for name in _copies(HEAD):
         pair = samples.filter(pl.col("subject").is_in(["ann", name]))
