@@ -1,5 +1,6 @@
 import os
 import shutil
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from mien.datasets import Preparation, PreparedSet
 from mien.datasets.icv_mefed import photo_name, read_label_lines, write_labels
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.manifest import Columns, Manifest
+from mien.datasets.prepared import Counts
 from mien.datasets.sources import read_source
 from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
-from mien.errors import DataError, OtherContentError, OtherParametersError, OutputError
+from mien.errors import DataError, LayoutError, OtherContentError, OtherParametersError, OutputError
 from mien.jobs.executors import LocalProcesses
 
 
@@ -65,10 +67,40 @@ def test_a_label_file_may_begin_with_empty_lines(icv: Path, name: str) -> None:
     assert _rows(read_source(icv))[0] == ("Sample_003_001.JPG", "003", "1_1")
 
 
-def test_a_label_file_that_says_something_else_is_refused_not_passed_over(icv: Path) -> None:
-    (icv / "labels.txt").write_text("photo label\n", encoding="utf-16")
-    with pytest.raises(DataError, match=r"labels.txt: not readable as a label file"):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp037"])
+def test_a_label_file_that_says_something_else_is_refused_not_passed_over(icv: Path, encoding: str) -> None:
+    (icv / "labels.txt").write_text("photo label\n", encoding=encoding)
+    with pytest.raises(DataError) as caught:
         read_source(icv)
+    assert caught.value.path == icv / "labels.txt"
+
+
+LABEL_FILES = {
+    "header": "filename\tlabel\nSample_003_001.jpg\t1_1\nSample_011_251.jpg\tN_N\n",
+    "commas": "image,emotion\nSample_003_001.jpg,1_1\nSample_011_251.jpg,N_N\n",
+    "semicolons and quotes": '"Sample_003_001.jpg";"1_1"\n"Sample_011_251.jpg";"N_N"\n',
+    "words": "Sample_003_001.jpg\tangry\nSample_011_251.jpg\tneutral\n",
+    "words after spaces": "Sample_003_001.jpg angry\nSample_011_251.jpg  neutral\n",
+    "more columns": "id,path,label\n0,train/Sample_003_001.JPG,1_1\n1,train\\Sample_011_251.JPG,N_N\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+@pytest.mark.parametrize("place", ["training.txt", "lists/training.txt", "lists/deep/training.csv"])
+@pytest.mark.parametrize("kind", LABEL_FILES)
+def test_label_files_that_people_made_are_read(icv: Path, kind: str, place: str, encoding: str) -> None:
+    (icv / "training.txt").unlink()
+    (icv / place).parent.mkdir(parents=True, exist_ok=True)
+    (icv / place).write_text(LABEL_FILES[kind], encoding=encoding)
+    (icv / "order_of_test.txt").write_text("Sample_003_001.jpg\n")  # names alone
+    manifest = read_source(icv)
+    assert [label for _, _, label in _rows(manifest)] == ["1_1", None, "N_N"]
+    assert manifest.others == {".txt": 1}
+
+
+def test_a_phrase_after_a_space_is_one_label(icv: Path) -> None:
+    (icv / "training.txt").write_text("Sample_003_001.jpg happily surprised\n")
+    assert _rows(read_source(icv))[0] == ("Sample_003_001.JPG", "003", "5_7")
 
 
 def test_written_labels_are_read_back(tmp_path: Path) -> None:
@@ -77,18 +109,126 @@ def test_written_labels_are_read_back(tmp_path: Path) -> None:
     assert read_label_lines(tmp_path / "labels.txt") == {name.lower(): [text] for name, text in labels.items()}
 
 
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ("Sample_003_002.JPG\t8_1", "line 3: label '8_1' is not one of the 50 classes"),
-        ("Sample_003_002.JPG", "line 3: .* is not 'Sample_SSS_III.jpg<TAB>C_D'"),
-    ],
-)
-def test_a_wrong_label_line_is_refused_by_number(icv: Path, line: str, complaint: str) -> None:
+@pytest.mark.parametrize("line", ["Sample_003_002.JPG\t8_1", "Sample_003_002.JPG", "ann\t1_1"])
+def test_a_wrong_label_line_is_refused_by_number(icv: Path, line: str) -> None:
     with (icv / "training.txt").open("a") as file:
         file.write(line)
-    with pytest.raises(DataError, match=complaint):
+    with pytest.raises(DataError) as caught:
         read_source(icv)
+    assert (caught.value.path, caught.value.line) == (icv / "training.txt", 3)
+
+
+LAYOUTS = {
+    "split/emotion/photo": {
+        "train/happy/a.jpg": ("train", "train/happy/a", "5_5"),
+        "val/Neutral/b.jpg": ("validation", "val/Neutral/b", "N_N"),
+        "testing/0_happy/c.jpg": ("test", "testing/0_happy/c", "5_5"),
+    },
+    "emotion/photo": {"afraid/a.jpg": (None, "afraid/a", "4_4"), "Joy/b.jpg": (None, "Joy/b", "5_5")},
+    "subject/emotion/photo": {"ann/sadness/a.jpg": (None, "ann", "6_6"), "bob/CONTEMPT/b.jpg": (None, "bob", "2_2")},
+    "emotion/subject/photo": {"sad/ann/a.jpg": (None, "ann", "6_6"), "angry/bob/b.jpg": (None, "bob", "1_1")},
+    "split/subject/label/photo": {
+        "Training/ann/5_5/a.jpg": ("train", "ann", "5_5"), "dev/bob/N_N/b.jpg": ("validation", "bob", "N_N"),
+    },
+    "folder/split/phrase/photo": {
+        "images/train/happily_surprised/a.jpg": ("train", "images/train/happily_surprised/a", "5_7"),
+        "images/test/Sadly Fearful/b.jpg": ("test", "images/test/Sadly Fearful/b", "6_4"),
+    },
+    "people with names like words": {
+        "Joy/3_6/a.jpg": (None, "Joy", "3_6"), "Val/N_N/b.jpg": (None, "Val", "N_N"),
+        "Dev/c.jpg": (None, "Dev", None),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_names_of_folders_say_what_they_are(tmp_path: Path, layout: str) -> None:
+    for name in LAYOUTS[layout]:
+        _photo(tmp_path / name)
+    table = read_source(tmp_path).table
+    rows = {path: tuple(rest) for path, *rest in table.select("path", "split", "subject", "label").iter_rows()}
+    assert rows == LAYOUTS[layout]
+
+
+@pytest.mark.parametrize(
+    ("names", "roles"),
+    [
+        (["train/a.jpg", "test/b.jpg", "more/c.jpg"], {"train": "part", "test": "part", "more": None}),
+        (["happy/a.jpg", "sad/b.jpg", "sleepy/c.jpg"], {"happy": "label", "sad": "label", "sleepy": None}),
+        (["happy/sad/a.jpg"], {"happy": "label", "sad": "label"}),
+    ],
+)
+def test_names_of_folders_that_can_be_read_in_two_ways_are_refused(
+    tmp_path: Path, names: list[str], roles: dict[str, str | None]
+) -> None:
+    for name in names:
+        _photo(tmp_path / name)
+    with pytest.raises(LayoutError) as caught:
+        read_source(tmp_path)
+    assert caught.value.roles == roles
+
+
+def test_a_source_without_labels_says_so_and_one_with_some_does_not(tmp_path: Path) -> None:
+    _photo(tmp_path / "ann" / "1" / "a.jpg")
+    described = read_source(tmp_path).notes
+    _photo(tmp_path / "ann" / "1_1" / "b.jpg")
+    assert len(read_source(tmp_path).notes) == len(described) - 1
+
+
+def test_other_files_are_counted(tmp_path: Path) -> None:
+    _photo(tmp_path / "ann" / "a.jpg")
+    (tmp_path / "ann" / "notes.TXT").touch()
+    assert read_source(tmp_path).others == {".txt": 1}
+
+
+def test_subjects_are_one_person_however_their_name_is_spelled(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg", "d.jpg"):
+        _photo(tmp_path / name)
+    decomposed = unicodedata.normalize("NFD", "José")
+    lines = f"path,subject\na.jpg,José\nb.jpg, {decomposed} \nc.jpg,ann\nd.jpg,Ann\n"
+    (tmp_path / "photos.csv").write_text(lines)
+    manifest = read_source(tmp_path / "photos.csv")
+    assert manifest.table["subject"].to_list() == ["José", "José", "ann", "Ann"]
+    assert any("'Ann'" in note and "'ann'" in note for note in manifest.notes)
+
+
+def test_paths_of_a_table_may_be_spelled_otherwise_than_on_disk(tmp_path: Path) -> None:
+    decomposed, composed = (unicodedata.normalize(form, "Zoë") for form in ("NFD", "NFC"))
+    _photo(tmp_path / decomposed / "é.jpg")
+    _photo(tmp_path / "ann" / "b.jpg")
+    (tmp_path / "photos.csv").write_text(f"path,subject\n{composed}/é.jpg,zoe\nann\\b.jpg,ann\nann\\c.jpg,ann\n")
+    assert {path: status for path, _, status in _statuses(read_source(tmp_path / "photos.csv"))} == {
+        f"{decomposed}/é.jpg": None, "ann/b.jpg": None, "ann\\c.jpg": "missing",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_tables_hold_words_for_labels_and_parts_and_may_come_from_a_spreadsheet(
+    tmp_path: Path, mark: str, encoding: str
+) -> None:
+    _photo(tmp_path / "a.jpg")
+    _photo(tmp_path / "b.jpg")
+    lines = ["path,subject,label,split", "a.jpg,ann,Happily surprised,Training", "b.jpg,bob,fear,val"]
+    (tmp_path / "photos.csv").write_text("\n".join(lines).replace(",", mark), encoding=encoding)
+    table = read_source(tmp_path / "photos.csv").table
+    assert list(table.select("label", "split").iter_rows()) == [("5_7", "train"), ("4_4", "validation")]
+
+
+@pytest.mark.parametrize(
+    ("line", "column"), [("a.jpg,,5_5,train", "subject"), (",ann,5_5,train", "path"), ("a.jpg,ann,5_5,half", "split")]
+)
+def test_an_impossible_value_in_a_table_is_refused_by_line_and_column(tmp_path: Path, line: str, column: str) -> None:
+    (tmp_path / "photos.csv").write_text(f"path,subject,label,split\n{line}\n")
+    with pytest.raises(DataError) as caught:
+        read_source(tmp_path / "photos.csv")
+    assert (caught.value.line, caught.value.column) == (2, column)
+
+
+def test_a_set_is_counted_by_its_usable_photos() -> None:
+    rows = [("ann", "5_5", "train", "ok"), ("ann", None, "train", "ok"), ("bob", "1_1", "test", "no face")]
+    table = pl.DataFrame(rows, schema=["subject", "label", "split", "status"], orient="row")
+    assert Counts.of(table) == Counts(photos=2, subjects=1, labelled=1, classes=1, parts={"train": 2})
 
 
 def test_folders_name_subject_and_label_in_any_order(tmp_path: Path) -> None:
@@ -104,8 +244,9 @@ def test_folders_name_subject_and_label_in_any_order(tmp_path: Path) -> None:
 
 def test_a_table_with_a_missing_column_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "photos.csv").write_text("path,label\na.jpg,1_1\n")
-    with pytest.raises(DataError, match="column 'subject' is missing"):
+    with pytest.raises(DataError) as caught:
         read_source(tmp_path / "photos.csv")
+    assert caught.value.column == "subject"
 
 
 def _statuses(manifest: Manifest) -> list[tuple[str, str | None, str | None]]:
@@ -155,8 +296,9 @@ def test_the_columns_of_a_table_may_have_other_names(tmp_path: Path, suffix: str
     table.write_csv(path) if suffix == "csv" else table.write_parquet(path)
     manifest = read_source(path, columns=Columns("file", "who", "shows", "part"))
     assert manifest.table.row(0) == ("a.jpg", "7", "3_6", "test", None, None)
-    with pytest.raises(DataError, match="column 'emotion' is missing"):
+    with pytest.raises(DataError) as caught:
         read_source(path, columns=Columns("file", "who", "emotion", "part"))
+    assert caught.value.column == "emotion"
 
 
 def test_a_named_layout_is_taken_at_its_word(icv: Path) -> None:
@@ -292,7 +434,7 @@ def test_bad_photos_are_recorded_with_their_reason_and_do_not_stop_the_rest(face
     assert summary.statuses == {"no face": 1, "ok": 6, "unreadable": 3}
     reasons = dict(summary.problems)
     assert "0 bytes" in reasons["ann/empty.jpg"]
-    assert "not an image" in reasons["bob/words.jpg"]
+    assert reasons["bob/words.jpg"]
     assert "no face" in reasons["cid/coffee.png"]
     assert "1 x 20000" in reasons["cid/thin.png"]
     opened = PreparedSet.open(tmp_path / "set")

@@ -173,7 +173,7 @@ def test_every_bad_file_has_a_row_with_its_reason_and_stops_nothing(bad: Path, t
     reasons = {Path(path).name: reason for path, reason in summary.problems}
     assert summary.statuses == {"no face": 1, "ok": 2, "unreadable": 8}
     expected = {
-        "truncated.jpg": "truncated", "empty.jpg": "0 bytes", "words.jpg": "not an image", "thin.png": "1 x 20000",
+        "truncated.jpg": "damaged", "empty.jpg": "0 bytes", "words.jpg": "not an image", "thin.png": "1 x 20000",
         "300-megapixels.png": f"over the limit of {MAX_PIXELS // 1_000_000} megapixels", "loop.jpg": "cannot be read",
         "gone.jpg": "cannot be read", "pipe.jpg": "not a regular file", "coffee.png": "no face",
     }  # fmt: skip
@@ -193,7 +193,7 @@ def test_a_huge_picture_is_refused_before_it_takes_memory(bad: Path) -> None:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two subjects with three photos each; one picture, saved anew, stands under both."""
+    """Two subjects with three photos each, all of one face: under bob mirrored, and once as it is, saved anew."""
     folder = tmp_path_factory.mktemp("photos")
     for i, angle in enumerate((0, 6, -6, 12, -12)):
         path = folder / ("ann" if i < 3 else "bob") / ("N_N" if i in (0, 3) else "5_5") / f"{i}.png"
@@ -277,7 +277,7 @@ def test_a_file_over_the_limit_of_its_disk_is_a_clear_error(photos: Path, tmp_pa
 
 def test_one_picture_under_two_subjects_is_found_though_it_was_saved_anew(whole: Path) -> None:
     samples = pl.read_parquet(whole / "samples.parquet")
-    assert [(leak.kind, leak.across) for leak in find_leaks(samples)] == [("near duplicate", True)]
+    assert [(leak.kind, leak.across) for leak in find_leaks(samples)] == [("near duplicate", True)] * 9
     with pytest.raises(DataError, match=r"nearly the same picture.*--allow-leaks"):
         refuse_leaks(samples, whole)
     refuse_leaks(samples.with_columns(split=pl.lit("train")), whole)
@@ -289,27 +289,58 @@ def test_the_same_file_under_two_subjects_is_found() -> None:
     assert [leak.kind for leak in find_leaks(samples)] == ["same file"]
 
 
+def _with_another_chin(sample: pl.DataFrame) -> list[float]:
+    landmarks = sample["landmarks_crop"].to_numpy().reshape(68, 2).copy()
+    landmarks[:17, 1] += 20
+    return landmarks.reshape(-1).tolist()
+
+
 def test_alike_hashes_of_faces_whose_landmarks_differ_are_no_duplicate(whole: Path) -> None:
     samples = pl.read_parquet(whole / "samples.parquet").drop("file_hash").filter(pl.col("face_hash").is_not_null())
     first = samples.head(1)
     other = first.with_columns(
-        subject=pl.lit("another"), landmarks_crop=pl.col("landmarks_crop").arr.eval(pl.element() + 3, as_list=False)
+        pl.Series("landmarks_crop", [_with_another_chin(first)], dtype=samples["landmarks_crop"].dtype),
+        subject=pl.lit("another"),
     )
     copy = first.with_columns(subject=pl.lit("another"))
     assert [leak.kind for leak in find_leaks(pl.concat([first, copy]))] == ["near duplicate"]
     assert find_leaks(pl.concat([first, other])) == []
 
 
+def _copies(photo: np.ndarray) -> dict[str, np.ndarray]:
+    height, width = photo.shape[:2]
+    return {
+        "brighter": np.clip(photo * 1.1 + 5.0, 0, 255).astype(np.uint8),
+        "halved": cv2.resize(photo, (width // 2, height // 2), interpolation=cv2.INTER_AREA),
+        "cut": photo[height // 20 :, width // 20 :],
+        "mirrored": photo[:, ::-1],
+    }
+
+
+def test_copies_of_a_picture_under_another_name_are_found_and_other_faces_are_not(tmp_path: Path) -> None:
+    for name, photo in _copies(HEAD).items():
+        (tmp_path / name).mkdir()
+        Image.fromarray(photo).save(tmp_path / name / "1.png")
+    (tmp_path / "ann").mkdir()
+    Image.fromarray(HEAD).save(tmp_path / "ann" / "1.png")
+    Preparation(validation=0, test=0).run(read_source(tmp_path), tmp_path / "set")
+    samples = pl.read_parquet(tmp_path / "set" / "samples.parquet")
+    for name in _copies(HEAD):
+        pair = samples.filter(pl.col("subject").is_in(["ann", name]))
+        assert [leak.kind for leak in find_leaks(pair)] == ["near duplicate"], name
+
+
 def test_the_hash_of_a_face_hardly_changes_with_brightness_and_much_with_the_face(extractor: FaceExtractor) -> None:
-    crop = extractor.extract(HEAD).crop
-    other = extractor.extract(np.ascontiguousarray(HEAD[:, ::-1])).crop
+    face = extractor.extract(HEAD)
+    other = extractor.extract(np.ascontiguousarray(HEAD[:, ::-1]))
 
-    def bits(picture: np.ndarray) -> int:
-        return int(hash_face(picture), 16)
+    def bits(crop: np.ndarray, landmarks: np.ndarray) -> int:
+        return int(hash_face(crop, landmarks), 16)
 
-    brighter = np.clip(crop * 1.1 + 5, 0, 255).astype(np.uint8)
-    assert (bits(crop) ^ bits(brighter)).bit_count() < 20
-    assert (bits(crop) ^ bits(other)).bit_count() > 60
+    brighter = np.clip(face.crop * 1.1 + 5, 0, 255).astype(np.uint8)
+    own = bits(face.crop, face.landmarks_crop)
+    assert (own ^ bits(brighter, face.landmarks_crop)).bit_count() < 20
+    assert (own ^ bits(other.crop, other.landmarks_crop)).bit_count() > 60
 
 
 def test_the_reference_of_displacement_may_be_of_all_photos_of_a_part_or_of_neutral_ones(
@@ -351,7 +382,7 @@ def test_inspection_counts_and_draws(whole: Path) -> None:
     assert seen.statuses == {"ok": 6}
     assert seen.labels == {"5_5": 4, "N_N": 2}
     assert seen.subject_balance == 1.0
-    assert len(seen.leaks) == 1
+    assert len(seen.leaks) == 9
     for picture in (draw_contact_sheet(opened), draw_mean_faces(opened)):
         assert picture.dtype == np.uint8
         assert picture.shape[1] > 600

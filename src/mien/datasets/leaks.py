@@ -2,10 +2,11 @@
 
 Three kinds: a subject in two parts of a split; the same file under two subjects; nearly the same face under two
 subjects, as when a photo was saved again, scaled, brightened or mirrored. The last is found by a perceptual hash of
-the *aligned* crop, for there a frame cut closer or a turn changes nothing: the signs, about their median, of the 255
-lowest frequencies of its cosine transform (after Zauner, "Implementation and Benchmarking of Perceptual Image Hash
-Functions", 2010), and by the landmarks, which lie in the same places in copies of a picture. In a mirror the odd
-horizontal frequencies change their signs, so that the hash of the mirrored crop follows from the crop's.
+the crop, moved so that its landmarks are centred, upright and of one size, for there a frame cut closer or a turn
+changes nothing: the signs, about their median, of the 255 lowest frequencies of its cosine transform (after Zauner,
+"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010), and by the landmarks, which lie in the
+same places in copies of a picture. In a mirror the odd horizontal frequencies change their signs, so that the hash of
+the mirrored crop follows from the crop's.
 docs/decisions/0006 has the measurements behind the limits.
 """
 
@@ -21,13 +22,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mien.errors import DataError
-from mien.faces.alignment import CROP_SIZE
-from mien.faces.points68 import POINT_COUNT, eye_distance, mirror
+from mien.faces.alignment import Similarity
+from mien.faces.points68 import INNER, POINT_COUNT, REGIONS, eye_distance, mirror
 from mien.images import RGBImage
 
-NEAR = (44, 20)
+NEAR = (40, 20)
 """Bits of 255 in which the hashes of two copies of one picture differ at most, in a small and in a very large set."""
-APART = (0.03, 0.016)
+APART = (0.018, 0.012)
 """Mean distance between the landmarks of two copies at most, as a share of the outer-eye distance; the same."""
 _PAIRS = (1e5, 1e9)
 """Pairs of photos in a set that is small and in one that is very large. The more people, the more alike are the two
@@ -54,12 +55,34 @@ class Leak:
     across: bool
 
 
-def hash_face(crop: RGBImage) -> str:
-    """The perceptual hash of an aligned crop, (size, size, 3), uint8, RGB, as 64 hexadecimal digits."""
+def hash_face(crop: RGBImage, landmarks: NDArray[np.floating]) -> str:
+    """The perceptual hash of an aligned crop, as 64 hexadecimal digits.
+
+    Args:
+        crop: shape (size, size, 3), uint8, RGB.
+        landmarks: shape (68, 2), crop pixels.
+    """
+    size = crop.shape[0]
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    moved = _to_standard(landmarks)
+    in_crop = Similarity(moved.a * size / 4, moved.b * size / 4 + complex(size / 2, 0.55 * size))
+    grey = cv2.warpAffine(grey, in_crop.matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
     low = cv2.dct(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))[:_SIDE, :_SIDE].reshape(-1)
     low[0] = -np.inf  # the mean brightness says nothing
     return np.packbits(low > np.median(low[1:])).tobytes().hex()
+
+
+def _to_standard(landmarks: NDArray[np.floating]) -> Similarity:
+    """What centres the landmarks within the face, levels the eyes and makes the root mean square distance from the
+    centre 1. All of them together jitter less than the two by which a crop is aligned, and alike in a mirror."""
+    inner = landmarks[INNER].astype(np.float64) @ (1, 1j)
+    right, left = (
+        landmarks[REGIONS[eye]].astype(np.float64).mean(axis=0) @ (1, 1j) for eye in ("right eye", "left eye")
+    )
+    centre = inner.mean()
+    scale = np.sqrt((np.abs(inner - centre) ** 2).mean()) * (left - right) / max(abs(left - right), 1e-9)
+    a = 1 / scale if scale else 1.0
+    return Similarity(complex(a), complex(-a * centre))
 
 
 def find_leaks(samples: pl.DataFrame) -> list[Leak]:
@@ -120,7 +143,7 @@ def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:
         others = words ^ _MIRRORED if mirrored else words
         for first, second in _pairs_within(words, others, number, near):
             told = files[first] is not None and files[first] == files[second]  # as the same file
-            other = mirror(landmarks[second], CROP_SIZE) if mirrored else landmarks[second]
+            other = mirror(landmarks[second], 1) if mirrored else landmarks[second]
             if not told and _landmarks_apart(landmarks[first], other) <= apart:
                 parts = {splits[first], splits[second]} - {None}
                 what = "nearly the same picture, mirrored" if mirrored else "nearly the same picture"
@@ -135,8 +158,10 @@ def _limits(photos: int) -> tuple[float, float]:
 
 
 def _landmarks_apart(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Mean distance between two faces' landmarks, (68, 2), as a share of the outer-eye distance."""
-    return float(np.linalg.norm(first - second, axis=1).mean() / eye_distance(first))
+    """Mean distance between two faces' landmarks, (68, 2), centred, upright and of one size, as a share of the
+    outer-eye distance."""
+    here, there = (_to_standard(landmarks).apply(landmarks) for landmarks in (first, second))
+    return float(np.linalg.norm(here - there, axis=1).mean() / eye_distance(here))
 
 
 def _pairs_within(
