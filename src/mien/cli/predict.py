@@ -87,26 +87,27 @@ def predict(
     if save_reference is not None and used is not None:
         used.save(save_reference)
     failed = False
-    last: Recognitions | None = None
+    some: Recognition | None = None
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
         if ray is None:
             threads = workers or processor_count()
             read = recognizer.recognize_many(sources, used, faces=wanted, workers=threads, errors="return")
         else:
             read = _read_by_ray(run, sources, used, wanted, make_executor(workers, ray))
-        for done, last in enumerate(read, start=1):
-            answers.add(last)
+        for done, part in enumerate(read, start=1):
+            answers.add(part)
+            some = part[0] if len(part) else some
             show(done, len(named))
-            for _, error in last.errors:
+            for _, error in part.errors:
                 failed = True
                 several = " (--faces largest, --faces all)" if getattr(error, "count", 0) > 1 else ""
                 stderr.print(shown(f"mien: {' '.join(str(error).split())}{several}"), soft_wrap=True)
-    if picture is not None and last:
-        _draw(sources[0], last[0], picture)
+    if picture is not None and some is not None:
+        _draw(sources[0], some, picture)
     if output is not None:
-        print_out(f"answers in {output}")
-    if not (json or jsonl or output is not None) and last is not None and len(last):
-        _tell_reference(last[0], recognizer)
+        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
+    if not (json or jsonl or output is not None) and some is not None:
+        _tell_reference(some, recognizer)
     if failed:
         raise typer.Exit(2)
 
@@ -225,7 +226,7 @@ def _draw(photo: Any, recognition: Recognition, picture: Path) -> None:
     with replacing(picture) as temporary:
         drawn = Image.fromarray(draw_recognition(read_rgb(photo), recognition))
         drawn.save(temporary, format=_FORMATS[picture.suffix.lower()])
-    print_out(f"picture: {picture}")
+    stderr.print(shown(f"picture: {picture}"), soft_wrap=True)
 
 
 def _tell_reference(recognition: Recognition, recognizer: Recognizer) -> None:

@@ -31,11 +31,11 @@ FLOOR = 0.3
 less than 0 (docs/experiments.md)."""
 DOUBTFUL = 0.25
 """Fraction of the best face's score under which others are no faces but badges, folds and the like."""
-WEAK = -0.3
-"""Score from which something larger than all faces counts as a face that cannot be read: masked, or turned away. In
-270 portraits there is none."""
-_LARGER = 1.2
-"""Times the area of the largest face from which something weak is larger."""
+WEAK = -0.2
+"""Score from which something much larger than all faces counts as a face that cannot be read: masked, or turned away.
+In 270 portraits there is none."""
+_LARGER = 2.0
+"""Times the area of the largest face from which something weak is much larger; badges and the like are not."""
 _APART = 0.3
 """Fraction of the smaller of two boxes that they have in common at most, if they are two faces."""
 _CROWDED = 110
