@@ -1,4 +1,4 @@
-"""mien reads compound facial expressions from photos, relative to the same face at rest.
+"""mien reads compound facial expressions from photos, relative to the same person's neutral face.
 
     >>> import mien
     >>> mien.Recognizer.load().recognize("photo.jpg").phrase  # doctest: +SKIP

@@ -13,7 +13,7 @@ from mien.errors import MienError
 
 app = typer.Typer(
     name="mien",
-    help="Read compound facial expressions from photos, relative to the same face at rest.",
+    help="Read compound facial expressions from photos, relative to the same person's neutral face.",
     epilog="Everything runs on this machine; no photo leaves it. A reading says what a face displays, not what a "
     "person feels.",
     no_args_is_help=True,

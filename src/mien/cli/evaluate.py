@@ -19,14 +19,14 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: mien evaluate prepared run svm --report report.html",
-        help="Judge trained runs on the test subjects of a prepared set.",
+        help="Evaluate trained runs on the test subjects of a prepared set.",
     )(evaluate)
 
 
 def evaluate(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     runs: Annotated[list[Path], typer.Argument(help="One or more trained runs.")],
-    split: Annotated[Literal["test", "validation", "train"], typer.Option(help="Part to judge on.")] = "test",
+    split: Annotated[Literal["test", "validation", "train"], typer.Option(help="Part to evaluate on.")] = "test",
     report: Annotated[Path | None, typer.Option(help="Write an HTML report with pictures here.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:

@@ -1,1 +1,1 @@
-"""Judging: metrics, calibration, figures, reports, and the comparison of the paper."""
+"""Evaluation: metrics, runs, references, reports, inspection of sets, submissions."""
