@@ -251,7 +251,7 @@ def test_an_output_folder_with_other_content_is_left_as_it_is(
     }
     answer = _mien(command, *words[command])
     assert answer.returncode == 2
-    assert answer.stderr.count("\n") == 1
+    assert answer.stderr.splitlines()[-1].startswith(f"mien: {tmp_path}: ")
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 

@@ -80,8 +80,9 @@ def test_settings_do_not_change_what_a_method_is_and_a_wrong_one_is_refused_at_o
     assert recipes["geometric"].network.visual == "none"
     assert (recipes["fused"].network.dropout, recipes["fused-half"].network.dropout) == (0.3, 0.5)
     assert recipes["cross-entropy"].training.loss == "cross-entropy"
-    with pytest.raises(RecipeError, match="unknown key 'iteration'"):
+    with pytest.raises(RecipeError) as refused:
         reproduce_paper(prepared, tmp_path / "out", "quick", ("training.iteration=5",))
+    assert refused.value.key == "training.iteration"
     assert not (tmp_path / "out").exists()
 
 
