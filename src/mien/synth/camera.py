@@ -96,7 +96,7 @@ def _draw_studio_lens(rng: np.random.Generator) -> Lens:
 def _draw_any_lens(face: float, rng: np.random.Generator) -> Lens:
     """Any camera, in any light; `face` is the side of a face in pixels of the file."""
     is_dim = rng.random() < 0.3
-    wanted = np.exp(rng.uniform(np.log(40), np.log(240)))  # pixels along the side of a face
+    wanted = np.exp(rng.uniform(np.log(40), np.log(400)))  # pixels along the side of a face
     lowest = int(rng.uniform(30, 90))
     return Lens(
         stops=rng.uniform(-3, -1) if is_dim else float(np.clip(rng.normal(-0.1, 0.6), -1.5, 1)),

@@ -45,9 +45,9 @@ _GIVES_WAY = 0.7
 """What the stronger of two antagonists takes from the weaker, as a share of its own strength."""
 _HABIT = 0.75
 """Correlation, over photos of one person, of whether an action unit is used in an emotion."""
-_UNIT_HABIT, _UNIT_SPREAD = 0.2, 0.25
+_UNIT_HABIT, _UNIT_SPREAD = 0.15, 0.2
 """Spread of the strength of an action unit between people and between photos, as logarithms."""
-_PHOTO = 0.3
+_PHOTO = 0.22
 """Spread of the strength of the whole expression between photos of one person."""
 _STRONGEST = 1.6
 _SIDES = ("Left", "Right")

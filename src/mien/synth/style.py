@@ -15,11 +15,11 @@ VARIANTS = 8
 """More than any emotion has."""
 _UPPER = ("brow", "eye", "cheekSquint", "noseSneer")
 """How the names of the actions of the upper face begin."""
-_GAIN, _TIED, _UNEVEN = 0.28, 0.9, 0.09
+_GAIN, _TIED, _UNEVEN = 0.24, 0.9, 0.09
 """Spread of the gain of single actions, as logarithms; how far right follows left; what differs between sides."""
-_REGION = 0.25
+_REGION = 0.2
 """Spread of how strongly a person moves the upper face and the lower face, each."""
-_STRENGTH = 0.3
+_STRENGTH = 0.22
 """Spread of how strongly a person shows anything."""
 _RESTING = 0.015
 _KEPT_SHUT = ("jawOpen", "tongueOut", "cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight")
