@@ -1,4 +1,4 @@
-"""Whether synthetic subjects at rest have the faces of real people at rest, landmark by landmark.
+"""Whether neutral synthetic faces are shaped as real ones are, landmark by landmark.
 
     python benchmarks/neutral_shape.py SYNTH_PREPARED NEUTRAL.npz
 

@@ -1,4 +1,4 @@
-"""People: a subject is drawn once, by lot, and stays the same person over all photos.
+"""Synthetic subjects: each is drawn once, at random, and stays the same person over all photos.
 
 Units are decimetres; x points to the person's left, y up, z forward.
 """
@@ -27,7 +27,7 @@ LANDMARK_VERTICES = np.array([
 ])
 # fmt: on
 """Vertices of MakeHuman's base mesh at the 68 points: the symmetric pairs that lie closest to where the 68-point
-predictor sees them, over made heads of all ancestries in five expressions."""
+predictor sees them, over synthetic heads of all ancestries in five expressions."""
 
 HEAD_AXIS = 0.35
 """How far in front of the origin, in decimetres, the upright axis of the head runs."""
@@ -40,7 +40,7 @@ _MIDDLE = {
     "nose-nostrils-width-incr": 0.13, "nose-hump-incr": -0.12, "mouth-lowerlip-height-incr": 0.11,
     "eye-scale-incr": 0.1,
 }  # fmt: skip
-"""Where the middle of people lies, if not at 0: from 174 people at rest (docs/experiments.md, 2026-11-25)."""
+"""Where the middle of people lies, if not at 0: from 174 neutral faces (docs/experiments.md, 2026-11-25)."""
 _SEXES_DIFFER = {
     "chin-height-incr": -0.15, "mouth-scale-vert-incr": -0.5, "mouth-trans-up": -0.5, "nose-trans-up": -0.55,
     "eye-scale-incr": -0.5, "chin-bones-incr": -0.55, "nose-point-up": -0.3,
@@ -67,7 +67,7 @@ class Subject:
         female: 0 (male) .. 1 (female).
         age: in years.
         ancestry: shares of `ANCESTRIES`, sums to 1.
-        neutral: (n, 3), float32: the face at rest.
+        neutral: (n, 3), float32: the neutral face.
         brows: (5, 2): how far the brows lie outward and up from the vertices of their landmarks, from the inner end
             to the outer one, in widths of an eye.
         style: how this person shows emotions.

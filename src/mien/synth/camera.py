@@ -105,7 +105,7 @@ def _draw_any_lens(face: float, rng: np.random.Generator) -> Lens:
         balance=_cast(0.12 if is_dim else 0.05, rng),
         blur=float(np.exp(rng.uniform(np.log(0.25), np.log(1.8)))),
         motion=rng.uniform(2, 6) if rng.random() < (0.4 if is_dim else 0.1) else 0.0,
-        grain=rng.uniform(4, 13) if is_dim else rng.uniform(1, 6),
+        grain=rng.uniform(3, 8) if is_dim else rng.uniform(1, 6),
         sharpness=float(min(1.0, wanted / face)),
         quality=(lowest, min(95, lowest + 10)),
         grey=rng.random() < 0.12,
