@@ -1,8 +1,8 @@
-"""How fast faces are made, and how well the face detector and the landmark predictor see them.
+"""How fast synthetic faces are made, and how well the face detector and the landmark predictor see them.
 
     python benchmarks/synth.py [SUBJECTS]
 
-Makes SUBJECTS people (8) with one photo in each of the 50 classes at 648 x 432, with all processors, in a
+Makes SUBJECTS synthetic subjects (8) with one photo in each of the 50 classes at 648 x 432, with all processors, in a
 temporary folder; the rate is that of the whole call, start of the workers and JPEG included.
 """
 

@@ -1,12 +1,12 @@
-"""How well made faces teach about real ones, by geometry alone.
+"""How well synthetic faces teach about real ones, by geometry alone.
 
     python benchmarks/synthetic_to_real.py SYNTH_PREPARED REAL.npz
 
-A shrinkage LDA over 50 classes is trained on the displacement of a prepared set of made faces and tested on
+A shrinkage LDA over 50 classes is trained on the displacement of a prepared set of synthetic faces and tested on
 real displacement vectors: REAL.npz holds `displacement` (n, 136) in crop pixels and `label` (n,) in 0..49.
 Both sides are scaled to equal spread, coordinate by coordinate, each by its own. Chance is 0.02.
 
-The shrinkage is fixed: estimated from made faces alone it is best for made faces, and too weak for real ones. What
+The shrinkage is fixed: estimated from synthetic faces alone it is best for these, and too weak for real ones. What
 the estimate (Ledoit and Wolf) gives is printed too.
 """
 
@@ -25,14 +25,15 @@ SHRINKAGE = 0.7
 
 
 def main(prepared: str, real: str) -> None:
-    made = PreparedSet.open(Path(prepared)).select("train", "validation", "test")
+    synthetic = PreparedSet.open(Path(prepared)).select("train", "validation", "test")
     with np.load(real, allow_pickle=False) as file:
         displacement, labels = file["displacement"].astype(np.float32), file["label"].astype(np.int64)
-    scaled, real_scaled = made.displacement / made.displacement.std(axis=0), displacement / displacement.std(axis=0)
-    print(f"{len(made)} made photos, {len(labels)} real vectors")
-    estimated = top_accuracies(fit_lda(scaled, made.labels).scores(real_scaled), labels)
+    scaled = synthetic.displacement / synthetic.displacement.std(axis=0)
+    real_scaled = displacement / displacement.std(axis=0)
+    print(f"{len(synthetic)} synthetic photos, {len(labels)} real vectors")
+    estimated = top_accuracies(fit_lda(scaled, synthetic.labels).scores(real_scaled), labels)
     print(f"shrinkage estimated: {estimated[0]:.3f}, {estimated[4]:.3f}; fixed at {SHRINKAGE}:")
-    accuracies = top_accuracies(fit_lda(scaled, made.labels, SHRINKAGE).scores(real_scaled), labels)
+    accuracies = top_accuracies(fit_lda(scaled, synthetic.labels, SHRINKAGE).scores(real_scaled), labels)
     print(f"top-1 {accuracies[0]:.3f}")
     print(f"top-5 {accuracies[4]:.3f}")
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from mien.drawing.sheets import draw_synthetic_sheet
 from mien.errors import OutputError
 from mien.faces import FaceExtractor
 from mien.faces.points68 import INNER, MIRROR, eye_distance
-from mien.images import read_rgb
+from mien.images import RGBImage, read_rgb
 from mien.jobs.executors import LocalProcesses
 from mien.labels import CLASSES
 from mien.synth.anatomy import Subject, draw_subject, landmark_places
 from mien.synth.assets import HeadAssets
+from mien.synth.camera import Lens, develop, draw_session
+from mien.synth.expressions import Expression
 from mien.synth.generate import generate
 from mien.synth.studio import Studio
 from mien.synth.truth import TruePoints
@@ -106,16 +109,72 @@ def test_an_expression_is_linear_in_its_actions(assets: HeadAssets) -> None:
 def test_a_photo_depends_neither_on_who_sat_before_nor_on_what_was_shown(assets: HeadAssets) -> None:
     studio = Studio(assets, HEIGHT)
     ann, bob = (draw_subject(assets, np.random.default_rng(seed)) for seed in (3, 4))
-    rest, shown = np.zeros(52, dtype=np.float32), np.full(52, 0.3, dtype=np.float32)
+    rest, shown = (Expression(np.full(52, strength, dtype=np.float32)) for strength in (0.0, 0.3))
 
-    def photograph(person: Subject, actions: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def photograph(person: Subject, expression: Expression) -> RGBImage:
         studio.enter(person)
-        studio.photograph(actions, np.random.default_rng(0))
+        studio.photograph(expression, np.random.default_rng(0))
         return studio.photograph(rest, np.random.default_rng(1)).image
 
     first = photograph(ann, rest)
     assert not np.array_equal(photograph(bob, shown), first)
     np.testing.assert_array_equal(photograph(ann, shown), first)
+
+
+def test_brows_are_where_the_person_has_them(assets: HeadAssets) -> None:
+    def project(vertices: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        return (vertices[:, :2] * [100, -100] + [324, 900]).astype(np.float32)
+
+    forward = np.tile(np.array([0, 0, 1], dtype=np.float32), (len(assets.vertices), 1))
+    points = TruePoints(assets)
+    plain, raised = (
+        points.locate(assets.vertices, forward, np.eye(3), project, (648, 432), brows).positions
+        for brows in (None, np.tile([0.0, 0.1], (5, 1)))
+    )
+    brows = slice(17, 27)
+    assert (raised[brows, 1] < plain[brows, 1] - 1).all()
+    np.testing.assert_array_equal(np.delete(raised, np.r_[brows], axis=0), np.delete(plain, np.r_[brows], axis=0))
+    np.testing.assert_allclose(raised[MIRROR] * [-1, 1] + [648, 0], raised, atol=2.5)
+
+
+def test_a_studio_is_better_lit_than_any_place() -> None:
+    seeds = range(200)
+    studio, anywhere = (
+        [draw_session((96, 64), style, np.random.default_rng(seed)) for seed in seeds]
+        for style in ("studio", "camera")
+    )
+    stops, distances = (
+        [[getattr(getattr(session, part), name) for session in sessions] for sessions in (studio, anywhere)]
+        for part, name in (("lens", "stops"), ("stand", "distance"))
+    )
+    assert min(stops[0]) > -1.5
+    assert -3 <= min(stops[1]) < -2
+    assert 0.5 < max(stops[1]) <= 1
+    assert min(distances[0]) >= 9
+    assert 4 <= min(distances[1]) < 5
+    assert max(distances[1]) > 20
+
+
+def test_a_darker_exposure_gives_a_darker_photo(assets: HeadAssets) -> None:
+    picture = np.full((64, 96, 4), [90, 70, 50, 255], dtype=np.uint8)
+    landmarks = np.random.default_rng(0).uniform([10, 10], [80, 50], (68, 2)).astype(np.float32)
+    session = draw_session((96, 64), "studio", np.random.default_rng(0))
+    means = [
+        develop(picture, landmarks, 150, replace(session, lens=Lens(stops=stops)), np.random.default_rng(1)).mean()
+        for stops in (-3, -1, 0, 1)
+    ]
+    assert means == sorted(means)
+    assert means[0] < 0.6 * means[2]
+
+
+def test_a_grey_camera_gives_equal_colours(assets: HeadAssets) -> None:
+    picture = np.random.default_rng(0).integers(0, 100, (64, 96, 4), dtype=np.uint8)
+    landmarks = np.random.default_rng(0).uniform([10, 10], [80, 50], (68, 2)).astype(np.float32)
+    session = draw_session((96, 64), "camera", np.random.default_rng(0))
+    for lens in (Lens(grey=True), Lens(grey=True, sharpness=0.4, motion=5.0, grain=9.0)):
+        photo = develop(picture, landmarks, 150, replace(session, lens=lens), np.random.default_rng(1))
+        assert photo.shape == (64, 96, 3)
+        np.testing.assert_array_equal(photo[..., 0], photo[..., 2])
 
 
 def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_path: Path) -> None:

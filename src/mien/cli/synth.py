@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,20 +15,24 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: mien synth faces --subjects 30 --samples 1",
-        help="Make photos of people who do not exist, in all 50 expressions, with exact ground truth.",
+        help="Make photos of synthetic subjects, in all 50 expressions, with exact ground truth.",
     )(synth)
 
 
 def synth(
     out: Annotated[Path, typer.Argument(help="New folder for the photos; a begun one is gone on with.")],
-    subjects: Annotated[int, typer.Option(min=1, help="How many people.")] = 125,
-    samples: Annotated[int, typer.Option(min=1, help="Photos of each person in each of the 50 classes.")] = 5,
+    subjects: Annotated[int, typer.Option(min=1, help="How many subjects.")] = 125,
+    samples: Annotated[int, typer.Option(min=1, help="Photos of each subject in each of the 50 classes.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same bytes.")] = 0,
     height: Annotated[int, typer.Option(min=216, max=3456, help="Of a photo in pixels; width is 3/2 of it.")] = 432,
+    style: Annotated[
+        Literal["camera", "studio", "mixed"],
+        typer.Option(help="Any camera in any light, a camera on a stand in good light, or half of each."),
+    ] = "mixed",
     workers: Workers = None,
     ray: Ray = None,
     contact_sheet: Annotated[
-        Path | None, typer.Option(help="Draw eight people in all 50 classes into this PNG.")
+        Path | None, typer.Option(help="Draw eight subjects in all 50 classes into this PNG.")
     ] = None,
 ) -> None:
     from PIL import Image
@@ -47,10 +51,11 @@ def synth(
             samples=samples,
             seed=seed,
             height=height,
+            style=style,
             executor=executor,
             progress=show,
         )
     if contact_sheet is not None:
         with replacing(contact_sheet) as temporary:
             Image.fromarray(draw_synthetic_sheet(out)).save(temporary, format="PNG")
-    stdout.print(f"{summary.photos} photos of {subjects} people in {out}, labels in {out}/labels.txt")
+    stdout.print(f"{summary.photos} photos of {subjects} subjects in {out}, labels in {out}/labels.txt")

@@ -1,4 +1,4 @@
-"""People: a subject is drawn once, by lot, and stays the same person over all photos.
+"""Synthetic subjects: each is drawn once, at random, and stays the same person over all photos.
 
 Units are decimetres; x points to the person's left, y up, z forward.
 """
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.synth.assets import ANCESTRIES, PARTS, HeadAssets
+from mien.synth.style import Style, draw_style
 
 # fmt: off
 LANDMARK_VERTICES = np.array([
@@ -26,10 +27,32 @@ LANDMARK_VERTICES = np.array([
 ])
 # fmt: on
 """Vertices of MakeHuman's base mesh at the 68 points: the symmetric pairs that lie closest to where the 68-point
-predictor sees them, over made heads of all ancestries in five expressions."""
+predictor sees them, over synthetic heads of all ancestries in five expressions."""
 
-_SPREAD = {"ear": 0.22, "neck": 0.18, "asym": 0.09, "head": 0.2, "eye": 0.17, "nose": 0.16, "mouth": 0.16}
+HEAD_AXIS = 0.35
+"""How far in front of the origin, in decimetres, the upright axis of the head runs."""
+_SPREAD = {
+    "ear": 0.22, "neck": 0.18, "asym": 0.09, "head": 0.16, "eye": 0.14, "nose": 0.15, "mouth": 0.14, "chin": 0.13,
+}  # fmt: skip
 """Standard deviation of local changes, whose natural range is -1..1, by the start of their name."""
+_MIDDLE = {
+    "mouth-scale-horiz-incr": 0.25, "head-fat-incr": -0.14, "eye-trans-up": 0.16, "chin-height-incr": 0.09,
+    "nose-nostrils-width-incr": 0.13, "nose-hump-incr": -0.12, "mouth-lowerlip-height-incr": 0.11,
+    "eye-scale-incr": 0.1,
+}  # fmt: skip
+"""Where the middle of people lies, if not at 0: from 174 neutral faces (docs/experiments.md, 2026-11-25)."""
+_SEXES_DIFFER = {
+    "chin-height-incr": -0.15, "mouth-scale-vert-incr": -0.5, "mouth-trans-up": -0.5, "nose-trans-up": -0.55,
+    "eye-scale-incr": -0.5, "chin-bones-incr": -0.55, "nose-point-up": -0.3,
+}  # fmt: skip
+"""Female less male. MakeHuman's women have noses that are too short, and so too large a face around them."""
+_BROWS = np.array([[0.19, 0.06], [0.15, 0.085], [0.11, 0.115], [0.07, 0.14], [0.03, 0.16]])
+"""How far brows lie outward and up from the vertices of their landmarks, from the inner end to the outer one, in
+widths of an eye."""
+_BROWS_DIFFER = (0.025, 0.06, 0.03)
+"""Spread between people of brows' places: outward, up, and up at the outer end less up at the inner one."""
+_BROWS_FEMALE = 0.04
+"""How much higher women's brows are than men's."""
 _TIED = 0.93
 """Correlation of a change of the left side with the same change of the right."""
 _UNNATURAL = ("head-trans", "head-angle", "neck-trans", "mouth-trans-out", "nose-trans-out", "head-age")
@@ -44,9 +67,10 @@ class Subject:
         female: 0 (male) .. 1 (female).
         age: in years.
         ancestry: shares of `ANCESTRIES`, sums to 1.
-        neutral: (n, 3), float32: the face at rest.
-        gain: (52,): how strongly this person moves each facial action.
-        resting: (52,): what of it stays when at rest.
+        neutral: (n, 3), float32: the neutral face.
+        brows: (5, 2): how far the brows lie outward and up from the vertices of their landmarks, from the inner end
+            to the outer one, in widths of an eye.
+        style: how this person shows emotions.
         seed: for all else that belongs to the person, such as skin and hair.
     """
 
@@ -55,8 +79,8 @@ class Subject:
     age: float
     ancestry: NDArray[np.float64]
     neutral: NDArray[np.float32]
-    gain: NDArray[np.float32]
-    resting: NDArray[np.float32]
+    brows: NDArray[np.float64]
+    style: Style
     seed: int
 
     def shape(self, actions: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -74,37 +98,28 @@ class Subject:
         return {"female": self.female, "age": self.age, **shares}
 
 
-def draw_subject(assets: HeadAssets, chance: np.random.Generator) -> Subject:
+def draw_subject(assets: HeadAssets, rng: np.random.Generator) -> Subject:
     """Draw a person: sex, age 18-80, ancestry, weight, every part of the face, style of expression."""
-    female = float(np.clip(chance.integers(2) + chance.normal(0, 0.12), 0, 1))
-    age = float(np.clip(18 + 62 * chance.beta(1.1, 1.9), 18, 80))
-    ancestry = chance.dirichlet([0.35, 0.35, 0.35])
-    names = [str(name) for name in assets.action_names]
-    gain = np.exp(chance.normal(0, 0.32, len(names)))
-    _tie_sides(names, gain)
-    gain *= np.exp(chance.normal(0, 0.08, len(names)))  # no face is the same on both sides
-    resting = np.abs(chance.normal(0, 0.015, len(names)))
-    _tie_sides(names, resting)
-    for kept_shut in ("jawOpen", "tongueOut", "cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight"):
-        resting[names.index(kept_shut)] = 0.0
+    female = float(np.clip(rng.integers(2) + rng.normal(0, 0.12), 0, 1))
+    age = float(np.clip(18 + 62 * rng.beta(1.1, 1.9), 18, 80))
+    ancestry = rng.dirichlet([0.35, 0.35, 0.35])
     return Subject(
         assets=assets,
         female=female,
         age=age,
         ancestry=ancestry,
-        neutral=_neutral(assets, female, age, ancestry, chance),
-        gain=gain.astype(np.float32),
-        resting=resting.astype(np.float32),
-        seed=int(chance.integers(2**31)),
+        neutral=_neutral(assets, female, age, ancestry, rng),
+        brows=_draw_brows(female, rng),
+        style=draw_style(tuple(str(name) for name in assets.action_names), rng),
+        seed=int(rng.integers(2**31)),
     )
 
 
-def _tie_sides(names: list[str], values: NDArray[np.float64]) -> None:
-    """Let right sides follow left ones but for a tenth, in place."""
-    for i, name in enumerate(names):
-        if name.endswith("Right"):
-            left = values[names.index(name.removesuffix("Right") + "Left")]
-            values[i] = 0.9 * left + 0.1 * values[i]
+def _draw_brows(female: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    outward, up, tilt = rng.normal(0, _BROWS_DIFFER)
+    along = np.linspace(-0.5, 0.5, len(_BROWS))[:, None]
+    brows: NDArray[np.float64] = _BROWS + [outward, up + _BROWS_FEMALE * (female - 0.5)] + along * [0.0, tilt]
+    return brows
 
 
 def _neutral(
@@ -112,13 +127,13 @@ def _neutral(
     female: float,
     age: float,
     ancestry: NDArray[np.float64],
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     old = np.clip((age - 25) / 65, 0, 1)
     shares: dict[Any, float] = {"female": female, "male": 1 - female, "old": old, "young": 1 - old}
     shares |= dict(zip(ANCESTRIES, ancestry, strict=True))
     for position, spread in ((0, 0.25), (1, 0.3)):  # muscle, weight; 0.5 is average
-        value = np.clip(0.5 + spread * chance.normal() * 0.6, 0, 1)
+        value = np.clip(0.5 + spread * rng.normal() * 0.6, 0, 1)
         levels = {
             "min": max(0.0, 1 - 2 * value),
             "max": max(0.0, 2 * value - 1),
@@ -134,17 +149,17 @@ def _neutral(
             weight = shares[words[0]] * shares[words[1]] * shares[words[2]]
         if weight > 0:
             vertices += np.float32(weight) * offsets
-    for value, (positive, negative) in zip(_local_changes(assets, chance), assets.shapes, strict=True):
+    for value, (positive, negative) in zip(_local_changes(assets, female, rng), assets.shapes, strict=True):
         vertices += np.float32(abs(value)) * (positive if value > 0 else negative)
     places = landmark_places(assets)  # tall or short, all faces sit at the height of the template's
     sitting: NDArray[np.float32] = vertices + (assets.vertices[places] - vertices[places]).mean(axis=0)
     return sitting
 
 
-def _local_changes(assets: HeadAssets, chance: np.random.Generator) -> NDArray[np.float64]:
+def _local_changes(assets: HeadAssets, female: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """A value in -0.6..0.6 for each local change."""
     names = [str(name) for name in assets.shape_names]
-    values = chance.normal(size=len(names))
+    values = rng.normal(size=len(names))
     for i, name in enumerate(names):
         if name.startswith("r-"):
             left = values[names.index("l-" + name[2:])]
@@ -153,6 +168,7 @@ def _local_changes(assets: HeadAssets, chance: np.random.Generator) -> NDArray[n
         stem = name.removeprefix("l-").removeprefix("r-")
         spread = next((s for start, s in _SPREAD.items() if stem.startswith(start)), 0.18)
         values[i] *= 0.0 if stem.startswith(_UNNATURAL) else spread
+        values[i] += _MIDDLE.get(stem, 0.0) + (female - 0.5) * _SEXES_DIFFER.get(stem, 0.0)
     return np.clip(values, -0.6, 0.6)
 
 

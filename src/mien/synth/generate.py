@@ -34,11 +34,12 @@ from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import draw_expression
 from mien.synth.studio import Studio
+from mien.synth.viewpoint import PhotoStyle
 
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def generate(
     samples: int = 5,
     seed: int = 0,
     height: int = 432,
+    style: PhotoStyle = "mixed",
     executor: Executor = THIS_PROCESS,
     progress: Progress | None = None,
 ) -> Summary:
@@ -69,6 +71,7 @@ def generate(
     Args:
         out: folder of the set; new, empty, or of the same set begun earlier.
         height: of the photos in pixels; the width is 3/2 of it.
+        style: how people are photographed.
         executor: where the photos are made.
         progress: called with (photos done, photos in all) after each subject.
 
@@ -79,7 +82,7 @@ def generate(
     """
     require("vtkmodules", "synth")
     data_folder()
-    plan = _Plan(out.absolute(), subjects, samples, seed, height)
+    plan = _Plan(out.absolute(), subjects, samples, seed, height, style)
     parameters = {k: v for k, v in asdict(plan).items() if k != "out"}
     parameters |= {"format": _FORMAT, "anny": version("anny"), "vtk": version("vtk")}
     claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one", _as_option)
@@ -103,7 +106,11 @@ def _is_whole(out: Path) -> bool:
 
 def _as_option(name: str, value: Any) -> str:
     """A parameter as the command line says it."""
-    return f"--{name} {value}" if name in ("subjects", "samples", "seed", "height") else name_and_value(name, value)
+    return (
+        f"--{name} {value}"
+        if name in ("subjects", "samples", "seed", "height", "style")
+        else name_and_value(name, value)
+    )
 
 
 def _make_all(plan: _Plan, executor: Executor, progress: Progress | None) -> None:
@@ -126,6 +133,7 @@ class _Plan:
     samples: int
     seed: int
     height: int
+    style: PhotoStyle
 
     @property
     def photos_of_subject(self) -> int:
@@ -151,15 +159,15 @@ class _Shard:
 
 
 @cache
-def _studio(height: int) -> tuple[HeadAssets, Studio]:
-    """One for each photo height in a process: opening takes two seconds."""
+def _studio(height: int, style: PhotoStyle) -> tuple[HeadAssets, Studio]:
+    """One for each photo height and style in a process: opening takes two seconds."""
     assets = load_head_assets()
-    return assets, Studio(assets, height)
+    return assets, Studio(assets, height, style)
 
 
 def _make_subject(shard: _Shard) -> None:
     plan, number = shard.plan, shard.number
-    assets, studio = _studio(plan.height)
+    assets, studio = _studio(plan.height, plan.style)
     names = [str(name) for name in assets.action_names]
     subject = draw_subject(assets, np.random.default_rng([plan.seed, number]))
     studio.enter(subject)
@@ -167,10 +175,10 @@ def _make_subject(shard: _Shard) -> None:
     for index in range(1, plan.photos_of_subject + 1):
         rng = np.random.default_rng([plan.seed, number, index])
         emotion = CLASSES[(index - 1) // plan.samples]
-        expression = draw_expression(emotion, names, subject.gain, subject.resting, rng)
-        photo = studio.photograph(expression.actions, rng, expression.nod)
+        expression = draw_expression(emotion, subject.style, rng)
+        photo = studio.photograph(expression, rng)
         name = photo_name(number, index)
-        _write_jpeg(plan.out / name, photo.image, quality=int(rng.integers(86, 96)))
+        _write_jpeg(plan.out / name, photo.image, quality=photo.quality)
         rows.append({
             "path": name,
             "subject": f"{number:03d}",

@@ -25,6 +25,15 @@ _BIAS = 0.07
 _WRAP = np.array([0.24, 0.13, 0.09], dtype=np.float32)
 """How far red, green and blue light creeps around an edge under the skin (a cheap subsurface scattering)."""
 _GAMMA = 2.2
+_KINDS = {
+    "in front": ((0, 25), (-5, 30), (0.6, 1.1), (0.15, 0.6)),
+    "from one side": ((50, 105), (-5, 40), (0.8, 1.3), (0.06, 0.35)),
+    "from above": ((0, 60), (50, 80), (0.8, 1.3), (0.12, 0.45)),
+    "from a screen below": ((0, 25), (-35, -10), (0.6, 1.0), (0.06, 0.3)),
+    "from behind": ((115, 165), (10, 50), (0.8, 1.3), (0.35, 0.8)),
+    "from everywhere": ((0, 180), (0, 80), (0.05, 0.3), (0.8, 1.2)),
+}
+"""Where a lamp stands: azimuth to either side and elevation in degrees; its strength; that of the light around."""
 _CHUNK = 512
 """Vertices at a time: what is computed of them fits into a processor's cache."""
 
@@ -57,22 +66,35 @@ class Lighting:
     dome: NDArray[np.float32]
 
 
-def draw_lighting(chance: np.random.Generator) -> Lighting:
+def draw_studio_lighting(rng: np.random.Generator) -> Lighting:
     """A key light from in front, a fill from the other side, sometimes a third from above or behind."""
-    side = chance.choice([-1, 1])
-    warmth = chance.normal(0, 0.06)
+    side = rng.choice([-1, 1])
+    warmth = rng.normal(0, 0.06)
     tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
     places = [
-        (side * chance.uniform(5, 50), chance.uniform(5, 50), chance.uniform(0.7, 1.15)),
-        (-side * chance.uniform(15, 65), chance.uniform(-10, 35), chance.uniform(0.1, 0.45)),
+        (side * rng.uniform(5, 50), rng.uniform(5, 50), rng.uniform(0.7, 1.15)),
+        (-side * rng.uniform(15, 65), rng.uniform(-10, 35), rng.uniform(0.1, 0.45)),
     ]
-    if chance.random() < 0.4:
-        places.append((chance.uniform(-110, 110), chance.uniform(20, 70), chance.uniform(0.1, 0.35)))
+    if rng.random() < 0.4:
+        places.append((rng.uniform(-110, 110), rng.uniform(20, 70), rng.uniform(0.1, 0.35)))
     lamps = tuple(
-        Lamp(_direction(azimuth, elevation), tint * np.float32(strength), float(chance.uniform(4, 25)))
+        Lamp(_direction(azimuth, elevation), tint * np.float32(strength), float(rng.uniform(4, 25)))
         for azimuth, elevation, strength in places
     )
-    return Lighting(lamps, (2 - tint) * np.float32(chance.uniform(0.3, 0.6)))
+    return Lighting(lamps, (2 - tint) * np.float32(rng.uniform(0.3, 0.6)))
+
+
+def draw_lighting(rng: np.random.Generator) -> Lighting:
+    """Any light: one of `_KINDS`, the lamp hard or soft, with little or much light from around."""
+    if rng.random() < 0.3:
+        return draw_studio_lighting(rng)
+    azimuths, elevations, strengths, domes = _KINDS[rng.choice(list(_KINDS))]
+    warmth = rng.normal(0, 0.1)
+    tint = np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
+    direction = _direction(rng.choice([-1, 1]) * rng.uniform(*azimuths), rng.uniform(*elevations))
+    sharpness = float(np.exp(rng.uniform(np.log(4), np.log(120))))
+    key = Lamp(direction, tint * np.float32(rng.uniform(*strengths)), sharpness)
+    return Lighting((key,), (2 - tint) * np.float32(rng.uniform(*domes)))
 
 
 def _direction(azimuth: float, elevation: float) -> NDArray[np.float32]:

@@ -172,7 +172,7 @@ class Scene:
         camera.SetFocalPoint(x, y, z)
         camera.SetViewUp(0, 1, 0)
         camera.SetViewAngle(2 * np.degrees(np.arctan(field / 2 / distance)))
-        camera.SetClippingRange(distance - 5, distance + 6)
+        camera.SetClippingRange(max(0.5, distance - 5), distance + 6)
 
     def draw(self) -> NDArray[np.uint8]:
         """What the camera sees, (height, width, 4): premultiplied RGB, and opacity."""

@@ -1,9 +1,8 @@
-"""Photographs of made people: a person sits down, and is photographed in one session."""
+"""Photographs of synthetic subjects: a person sits down, and is photographed in one session."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -13,22 +12,20 @@ from mien.images import RGBImage
 from mien.synth.anatomy import Subject, ear_vertices, landmark_places, triangles_of, vertex_normals
 from mien.synth.assets import PARTS, HeadAssets
 from mien.synth.camera import HEADROOM, develop, draw_session
+from mien.synth.expressions import Expression
 from mien.synth.eyes import eye_coordinates, paint_eye
 from mien.synth.light import Lighting, LightStage
 from mien.synth.scene import Buffer, Mesh, Scene
 from mien.synth.skin import Skin
 from mien.synth.texture import SkinMap
 from mien.synth.truth import TruePoints
+from mien.synth.viewpoint import PhotoStyle, draw_turn, draw_viewpoint, rotation_of, turned
 from mien.synth.worn import Worn, fit_glasses, grow_long_hair, paint_glasses, paint_long_hair
 
 _COLOURS = {
     "mouth": (0.42, 0.17, 0.16), "teeth": (0.88, 0.84, 0.76), "tongue": (0.66, 0.36, 0.34), }  # fmt: skip
 _WORN = {"long hair": 0.02, "glasses": 0.3}
 """What may be worn, and how strongly it mirrors."""
-_POSE = (4.2, 4.0, 2.5)
-"""Standard deviation of yaw, pitch and roll in degrees among the photos of one person."""
-_PIVOT = np.array([0, 6.4, 0.2], dtype=np.float32)
-"""About which the head turns: where the spine enters the skull."""
 _AWAY = -0.35
 """Normals that point less towards the camera than this belong to no triangle that it sees."""
 
@@ -42,12 +39,14 @@ class Photo:
         landmarks: (68, 2), float32, photo pixels.
         visible: (68,), bool: which of them the camera sees.
         pose: yaw, pitch, roll of the head in degrees.
+        quality: with which the camera writes it as JPEG.
     """
 
     image: RGBImage
     landmarks: NDArray[np.float32]
     visible: NDArray[np.bool_]
     pose: NDArray[np.float32]
+    quality: int
 
 
 class Studio:
@@ -56,10 +55,12 @@ class Studio:
     Args:
         assets: the head that all people share.
         height: of the photos in pixels; the width is 3/2 of it.
+        style: how people are photographed.
     """
 
-    def __init__(self, assets: HeadAssets, height: int) -> None:
+    def __init__(self, assets: HeadAssets, height: int, style: PhotoStyle = "mixed") -> None:
         self._assets = assets
+        self._style = style
         self._places = landmark_places(assets)
         self._true_points = TruePoints(assets)
         self._map = SkinMap(assets)
@@ -84,7 +85,7 @@ class Studio:
     def enter(self, subject: Subject) -> None:
         """Let a person sit down; the next photos show them, in one session."""
         self._subject = subject
-        self._session = draw_session(self.size, np.random.default_rng(subject.seed + 4))
+        self._session = draw_session(self.size, self._style, np.random.default_rng(subject.seed + 4))
         self._skin = Skin(self._map, subject)
         self._skin_pixels = self._meshes["skin"].set_texture(self._skin.texture)
         lashes = self._skin.tone / 255 * (0.62 - 0.32 * subject.female)
@@ -93,20 +94,20 @@ class Studio:
         self._growth = self._grow_hair(subject)
         self._meshes["eyes"].set_texture(paint_eye(subject, np.random.default_rng(subject.seed + 1)))
 
-    def photograph(self, actions: NDArray[np.float32], chance: np.random.Generator, nod: float = 0.0) -> Photo:
-        """Take a photo of the person; all that is not given falls by lot.
+    def photograph(self, expression: Expression, rng: np.random.Generator) -> Photo:
+        """Take a photo of the person; all that is not given is drawn at random.
 
         Args:
-            actions: (52,): the facial actions.
-            chance: of this photo.
-            nod: degrees by which the expression lowers the head.
+            expression: what the face does.
+            rng: of this photo.
         """
-        turn = chance.normal(0, _POSE) + [0.0, nod, 0.0]
-        rotation = _rotation(np.radians(turn))
+        actions = expression.actions
+        turn = draw_turn(self._session.stand, expression.nod, expression.neutral, rng)
+        rotation = rotation_of(turn)
         vertices = self._subject.shape(actions) + self._growth
         lighting = self._session.lighting
         normals = vertex_normals(vertices, self._solid) + vertex_normals(vertices, self._rest)
-        posed = _turned(vertices, rotation, self._assets.turning[:, None])
+        posed = turned(vertices, rotation, self._assets.turning[:, None])
         turned_normals = normals @ rotation.T.astype(np.float32)
         front = np.flatnonzero(turned_normals[:, 2] > _AWAY)
         light = np.zeros_like(normals)
@@ -121,10 +122,15 @@ class Studio:
         for name, worn in self._worn.items():
             self._pose_worn(name, worn, lighting, rotation)
         self._scene.set_lamps([(lamp.direction, lamp.colour) for lamp in lighting.lamps])
-        project = self._set_camera(posed, chance)
-        points = self._true_points.locate(posed, turned_normals, rotation, project, self.size)
-        image = develop(self._scene.draw(), points.positions, self._skin.brightness, self._session, chance)
-        return Photo(image, points.positions, points.visible, turn.astype(np.float32))
+        view = draw_viewpoint(self._session.stand, turn, posed[self._places].mean(axis=0), self.size, rng)
+        self._scene.set_camera(view.target, view.distance, view.field)
+        points = self._true_points.locate(
+            posed, turned_normals, rotation, view.project, self.size, self._subject.brows
+        )
+        image = develop(self._scene.draw(), points.positions, self._skin.brightness, self._session, rng)
+        lowest, highest = self._session.lens.quality
+        quality = int(rng.integers(lowest, highest + 1))
+        return Photo(image, points.positions, points.visible, turn.astype(np.float32), quality)
 
     def _add_part(self, part: str) -> Mesh:
         """A part of the head: its own triangles among points, normals and light that all parts share."""
@@ -140,15 +146,15 @@ class Studio:
             mesh.make_wet(self._normals)
         return mesh
 
-    def _dress(self, subject: Subject, chance: np.random.Generator) -> None:
+    def _dress(self, subject: Subject, rng: np.random.Generator) -> None:
         """Long hair on most women and few men, glasses on some, more of them with age."""
         self._worn: dict[str, Worn] = {}
-        if chance.random() < 0.06 + 0.7 * subject.female:
-            self._worn["long hair"] = grow_long_hair(subject, np.unique(self._triangles["skin"]), chance)
-            self._meshes["long hair"].set_texture(paint_long_hair(self._skin.hair_colour, chance))
-        if chance.random() < 0.1 + 0.3 * (subject.age - 18) / 62:
-            self._worn["glasses"] = fit_glasses(subject, chance)
-            self._meshes["glasses"].set_texture(paint_glasses(chance))
+        if rng.random() < 0.06 + 0.7 * subject.female:
+            self._worn["long hair"] = grow_long_hair(subject, np.unique(self._triangles["skin"]), rng)
+            self._meshes["long hair"].set_texture(paint_long_hair(self._skin.hair_colour, rng))
+        if rng.random() < 0.1 + 0.3 * (subject.age - 18) / 62:
+            self._worn["glasses"] = fit_glasses(subject, rng)
+            self._meshes["glasses"].set_texture(paint_glasses(rng))
         for name in _WORN:
             self._meshes[name].show(name in self._worn)
         for name, worn in self._worn.items():
@@ -159,32 +165,13 @@ class Studio:
         shine = np.full_like(worn.vertices, _WORN[name])
         light = self._stage.shade(worn.normals, lighting, rotation, shine, worn.seen)
         lit = np.clip(light * (255 / HEADROOM), 0, 255).astype(np.uint8)
-        self._meshes[name].set_points(Buffer(_turned(worn.vertices, rotation)))
+        self._meshes[name].set_points(Buffer(turned(worn.vertices, rotation)))
         self._meshes[name].set_colours(Buffer(lit))
-
-    def _set_camera(self, vertices: NDArray[np.float32], chance: np.random.Generator) -> Any:
-        """Place the camera before the face; give the function from decimetres to photo pixels."""
-        width, height = self.size
-        face = vertices[self._places].mean(axis=0)
-        x = face[0] + chance.normal(0, 0.12)
-        y = face[1] + 0.1 + chance.normal(0, 0.12)
-        distance = self._session.distance + chance.normal(0, 0.3)  # people lean
-        field = self._session.field * distance / self._session.distance
-        self._scene.set_camera(np.array([x, y, face[2]]), distance, field)
-        scale = height * distance / field
-
-        def project(points: NDArray[np.floating]) -> NDArray[np.float32]:
-            depth = face[2] + distance - points[:, 2]
-            across = width / 2 - 0.5 + scale * (points[:, 0] - x) / depth
-            down = height / 2 - 0.5 - scale * (points[:, 1] - y) / depth
-            return np.column_stack([across, down]).astype(np.float32)
-
-        return project
 
     def _grow_hair(self, subject: Subject) -> NDArray[np.float32]:
         """How far hair and clothes lift the surface, (n, 3)."""
-        chance = np.random.default_rng(subject.seed + 2)
-        thickness = chance.uniform(0.03, 0.15) + 0.05 * subject.female
+        rng = np.random.default_rng(subject.seed + 2)
+        thickness = rng.uniform(0.03, 0.15) + 0.05 * subject.female
         if "long hair" in self._worn:
             thickness = 0.01  # the rest of it lies in the sheet
         rows, columns = np.array(self._skin.scalp.shape) - 1
@@ -199,20 +186,3 @@ class Studio:
         lift[~on_skin | ear_vertices(self._assets)] = 0
         grown: NDArray[np.float32] = normals * lift[:, None]
         return grown
-
-
-def _rotation(turn: NDArray[np.float64]) -> NDArray[np.float64]:
-    """From yaw, pitch and roll in radians, (3, 3)."""
-    (sy, sp, sr), (cy, cp, cr) = np.sin(turn), np.cos(turn)
-    yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return roll @ pitch @ yaw
-
-
-def _turned(
-    vertices: NDArray[np.float32], rotation: NDArray[np.float64], share: NDArray[np.float32] | float = 1.0
-) -> NDArray[np.float32]:
-    """Turn vertices, each as far as its share says; the shoulders stay."""
-    turned = (vertices - _PIVOT) @ rotation.T.astype(np.float32) + _PIVOT
-    return vertices + np.float32(share) * (turned - vertices)

@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.synth.anatomy import ear_vertices, landmark_places
+from mien.synth.anatomy import HEAD_AXIS, ear_vertices, landmark_places
 from mien.synth.assets import HeadAssets
 
 WIDTH, HEIGHT = 576, 768
-_AXIS = 0.35
 _AZIMUTH = 1.9
 """Radians from the front to the texture's edge; what lies further back takes the edge's colour."""
 _BOTTOM, _TOP = 4.6, 8.6
@@ -50,7 +49,7 @@ class SkinMap:
 
     def __init__(self, assets: HeadAssets) -> None:
         x, y, z = assets.vertices.T
-        azimuth = np.arctan2(x, z - _AXIS) / (2 * _AZIMUTH) + 0.5
+        azimuth = np.arctan2(x, z - HEAD_AXIS) / (2 * _AZIMUTH) + 0.5
         ears = ear_vertices(assets)  # these lie over the hair behind them; let them take the cheeks' colour
         azimuth[ears] = 0.5 + np.sign(x[ears]) * 0.9 / (2 * _AZIMUTH)
         y = np.where(ears, 7.0 + 0.3 * (y - 7.2), y)
@@ -148,10 +147,10 @@ def smooth(line: NDArray[np.floating], count: int = 24) -> NDArray[np.float64]:
     return np.column_stack([np.polyval(np.polyfit(places, line[:, i], degree), finer) for i in (0, 1)])
 
 
-def noise(chance: np.random.Generator, size: float, stretch: float) -> NDArray[np.float32]:
+def noise(rng: np.random.Generator, size: float, stretch: float) -> NDArray[np.float32]:
     """Smooth noise of spread 1 with grains of `size` pixels, `stretch` times as tall as wide."""
     small = (max(4, round(HEIGHT / size / stretch)), max(4, round(WIDTH / size)))
-    grains = chance.standard_normal(small, dtype=np.float32)
+    grains = rng.standard_normal(small, dtype=np.float32)
     return cv2.resize(grains, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
 

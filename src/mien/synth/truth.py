@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.synth.anatomy import landmark_places, triangles_of
+from mien.synth.anatomy import HEAD_AXIS, landmark_places, triangles_of
 from mien.synth.assets import HeadAssets
 
 _SLIDING = (*range(5), *range(12, 17))
 """Points that lie on the outline of the cheeks, wherever that is; those of the chin stay on the chin."""
+_BROWS = slice(17, 27)
 _BAND = 0.045
 """Half the height of the strip of skin, in decimetres, on which such a point slides."""
 
@@ -41,6 +42,8 @@ class TruePoints:
 
     def __init__(self, assets: HeadAssets) -> None:
         self._places = landmark_places(assets)
+        self._brow_vertices = assets.vertices[self._places[_BROWS]]
+        self._eye_width = float(np.linalg.norm(np.subtract(*assets.vertices[self._places[[36, 39]]])))
         skin = np.unique(triangles_of(assets, "skin"))
         x, y, z = assets.vertices[skin].T
         self._strips: dict[int, NDArray[np.intp]] = {}
@@ -50,6 +53,18 @@ class TruePoints:
             near &= np.abs(x) < np.abs(side) + 0.03
             self._strips[point] = np.union1d(skin[near], self._places[[point]])
 
+    def _on_skin(self, brows: NDArray[np.floating]) -> NDArray[np.float32]:
+        """From outward and up, in widths of an eye, to decimetres along the skin, (10, 3), before the head turns."""
+        middle = brows * self._eye_width
+        shifts = []
+        for point in range(*_BROWS.indices(68)):
+            side = 1 if point >= 22 else -1  # the person's left lies at positive x
+            outward, up = middle[point - 22 if side > 0 else 21 - point]
+            x, _, z = self._brow_vertices[point - 17]
+            azimuth = np.arctan2(np.abs(x), z - HEAD_AXIS)
+            shifts.append([side * outward * np.cos(azimuth), up, -outward * np.sin(azimuth)])
+        return np.array(shifts, dtype=np.float32)
+
     def locate(
         self,
         vertices: NDArray[np.float32],
@@ -57,6 +72,7 @@ class TruePoints:
         rotation: NDArray[np.floating],
         project: Callable[[NDArray[np.floating]], NDArray[np.float32]],
         size: tuple[int, int],
+        brows: NDArray[np.floating] | None = None,
     ) -> PointsInPhoto:
         """Find the points.
 
@@ -66,13 +82,17 @@ class TruePoints:
             rotation: (3, 3), of the head.
             project: from decimetres, (k, 3), to photo pixels, (k, 2).
             size: width and height of the photo.
+            brows: (5, 2), of the person: how far the brows lie outward and up from their vertices, see `Subject`.
         """
         places = self._places.copy()
         across = np.array([rotation[0, 0], -rotation[1, 0]], dtype=np.float32)  # to the person's left, in the photo
         for point, strip in self._strips.items():
             outward = project(vertices[strip]) @ across * (-1 if point < 8 else 1)
             places[point] = strip[outward.argmax()]
-        positions = project(vertices[places])
+        points = vertices[places]
+        if brows is not None:
+            points[_BROWS] += self._on_skin(brows) @ rotation.T.astype(np.float32)
+        positions = project(points)
         visible = (positions >= 0).all(axis=1) & (positions < size).all(axis=1)
         facing = normals[places, 2] > -0.2
         facing[list(_SLIDING)] = True  # the outline is what the camera sees last

@@ -36,7 +36,7 @@ class Worn:
     coordinates: NDArray[np.float32]
 
 
-def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.Generator) -> Worn:
+def grow_long_hair(subject: Subject, skin: NDArray[np.intp], rng: np.random.Generator) -> Worn:
     """Hair that parts above the forehead, lies close on the crown and falls to the jaw, the neck or the shoulders.
 
     A sheet around the head, from one side of the face over the back to the other.
@@ -44,21 +44,21 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
     Args:
         subject: the person.
         skin: which vertices are skin.
-        chance: of the person.
+        rng: of the person.
     """
     head = subject.neutral[skin]
     top = head[:, 1].max()
     head = head[(head[:, 1] > 7.55) & (head[:, 1] < 8.1)]
     width, back = np.abs(head[:, 0]).max(), 0.3 - head[:, 2].min()
     front = head[head[:, 1] > 7.95][:, 2].max() - 0.3
-    over_ears = chance.random() < 0.6
-    thickness = chance.uniform(0.13, 0.22) if over_ears else chance.uniform(0.07, 0.12)
-    beside = chance.uniform(0.74, 0.9) if over_ears else chance.uniform(0.95, 1.1)
-    parting, hairline = chance.uniform(0.0, 0.12), chance.uniform(8.0, 8.12)
-    tips, flare = chance.choice([6.35, 5.9, 5.0], p=[0.3, 0.35, 0.35]), chance.uniform(-0.05, 0.2)
+    over_ears = rng.random() < 0.6
+    thickness = rng.uniform(0.13, 0.22) if over_ears else rng.uniform(0.07, 0.12)
+    beside = rng.uniform(0.74, 0.9) if over_ears else rng.uniform(0.95, 1.1)
+    parting, hairline = rng.uniform(0.0, 0.12), rng.uniform(8.0, 8.12)
+    tips, flare = rng.choice([6.35, 5.9, 5.0], p=[0.3, 0.35, 0.35]), rng.uniform(-0.05, 0.2)
     down = np.linspace(0, 1, _ROWS)[:, None] ** 1.6  # closest rows where the crown bends
     across = np.linspace(-1, 1, _COLUMNS)
-    ragged = np.interp(across, np.linspace(-1, 1, 40), chance.normal(0, 0.05, 40))
+    ragged = np.interp(across, np.linspace(-1, 1, 40), rng.normal(0, 0.05, 40))
     crest = top + 0.6 * thickness
     level = crest + (tips + ragged - crest) * down
     edge = np.interp(level[:, :1], [hairline - 0.5, hairline - 0.2, hairline + 0.05], [beside, 0.66, parting])
@@ -69,13 +69,13 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
         * (1 + 0.05 * np.sin(np.pi * np.clip((7.75 - level) / 1.5, 0, 1)))
         * (1 + flare * np.clip((7.75 - level) / 2.5, 0, 1) ** 2)
     )
-    waves = 1 + np.interp(across, np.linspace(-1, 1, 60), chance.normal(0, 0.02, 60)) * down
+    waves = 1 + np.interp(across, np.linspace(-1, 1, 60), rng.normal(0, 0.02, 60)) * down
     depth = np.where(np.cos(around) > 0, front + thickness, back + thickness)
     x = (width + thickness) * np.sin(around) * shape * waves
     z = 0.3 + depth * np.cos(around) * shape * waves
     normals = np.stack([np.sin(around) * shape, crown + 0.15, np.cos(around) * shape], axis=-1)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    locks = np.interp(across, np.linspace(-1, 1, 90), chance.uniform(0.35, 0.75, 90))
+    locks = np.interp(across, np.linspace(-1, 1, 90), rng.uniform(0.35, 0.75, 90))
     strands = np.broadcast_to((across + 1) / 2, level.shape)
     corner = (np.arange(_ROWS - 1)[:, None] * _COLUMNS + np.arange(_COLUMNS - 1)).reshape(-1, 1)
     below = corner + _COLUMNS
@@ -89,22 +89,22 @@ def grow_long_hair(subject: Subject, skin: NDArray[np.intp], chance: np.random.G
     )
 
 
-def paint_long_hair(colour: NDArray[np.float32], chance: np.random.Generator) -> RGBImage:
+def paint_long_hair(colour: NDArray[np.float32], rng: np.random.Generator) -> RGBImage:
     """Strands from top to bottom, (256, 512, 3)."""
     strands = np.zeros((256, 512), dtype=np.float32)
     for width, weight in ((512, 0.14), (128, 0.12), (32, 0.08)):
-        grains = chance.standard_normal((6, width), dtype=np.float32)
+        grains = rng.standard_normal((6, width), dtype=np.float32)
         strands += weight * cv2.resize(grains, (512, 256), interpolation=cv2.INTER_CUBIC)
     return np.clip(colour * np.exp(strands)[..., None], 0, 255).astype(np.uint8)
 
 
-def fit_glasses(subject: Subject, chance: np.random.Generator) -> Worn:
+def fit_glasses(subject: Subject, rng: np.random.Generator) -> Worn:
     """Two rims, a bridge and temples that reach back to the ears."""
     points = subject.neutral[landmark_places(subject.assets)].astype(np.float64)
     eyes = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0)])
     apart = np.abs(eyes[1, 0] - eyes[0, 0])
-    half_width, half_height = apart * chance.uniform(0.36, 0.42), apart * chance.uniform(0.24, 0.36)
-    squareness, rim = chance.uniform(2.0, 4.0), apart * chance.uniform(0.02, 0.07)
+    half_width, half_height = apart * rng.uniform(0.36, 0.42), apart * rng.uniform(0.24, 0.36)
+    squareness, rim = rng.uniform(2.0, 4.0), apart * rng.uniform(0.02, 0.07)
     middle = eyes.mean(axis=0) + [0, -0.1 * half_height, 0]
     front = points[27:29, 2].max() + 0.06
     turn = np.linspace(0, 2 * np.pi, _RIM, endpoint=False)
@@ -141,10 +141,10 @@ def fit_glasses(subject: Subject, chance: np.random.Generator) -> Worn:
     )
 
 
-def paint_glasses(chance: np.random.Generator) -> RGBImage:
+def paint_glasses(rng: np.random.Generator) -> RGBImage:
     """One colour, (2, 2, 3): black, horn or metal."""
     colour = ((22, 22, 24), (70, 44, 28), (120, 120, 126), (120, 96, 60), (60, 24, 30))[
-        chance.choice(5, p=[0.4, 0.25, 0.15, 0.1, 0.1])
+        rng.choice(5, p=[0.4, 0.25, 0.15, 0.1, 0.1])
     ]
     return np.full((2, 2, 3), colour, dtype=np.uint8)
 
