@@ -1,6 +1,6 @@
-"""How well synthetic subjects teach to read real faces: linear models, on people that nobody trained on.
+"""How well synthetic subjects teach to read real faces: linear models, or a trained run, on people nobody trained on.
 
-    python benchmarks/real_faces.py FOLDER SYNTH_PREPARED [--cache PREPARED]
+    python benchmarks/real_faces.py FOLDER (SYNTH_PREPARED | RUN) [--cache PREPARED]
 
 FOLDER holds photos and `labels.csv` with the columns path, subject and emotion (anger ... surprise, neutral). They
 are prepared once: into the folder `--cache`, outside of the project, and taken from there afterwards. FOLDER may also
@@ -13,6 +13,8 @@ of the two scores. All are relative to a reference:
     single     the photo alone: the most likely mean of the person (`mien.displacement.Population`), in training too
     mean       the mean of all of the person's photos
     neutral    the person's neutral photos, less the usual way from mean to neutral; no photo is its own reference
+
+A RUN is scored as recognition does (`mien.inference`), with the same references and the same rule.
 
 A photo is read as the emotion with the largest P(dominant) + P(complementary) among those that the real set has,
 neutral by P(neutral). Then, by class, how the mean displacement agrees between synthetic and real people: the
@@ -34,9 +36,13 @@ import polars as pl
 from numpy.typing import NDArray
 from skimage.feature import hog
 
-from mien.datasets import PreparedSet, prepare
+from mien.artifacts import ALL_PHOTOS, META_FILE
+from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.evaluation.metrics import interval_by_subject
+from mien.evaluation.references import references_of
+from mien.evaluation.scoring import precompute_features
+from mien.inference import ExpressionModel
 from mien.labels import CLASSES, CompoundEmotion, Emotion
 from mien.models.linear import fit_lda
 
@@ -148,7 +154,7 @@ def prepare_real(folder: Path, cache: Path) -> PreparedSet:
     with tempfile.TemporaryDirectory() as temporary:
         manifest = Path(temporary, "manifest.csv")
         listed.write_csv(manifest)
-        prepare(read_source(manifest), cache, validation=0, test=0)
+        Preparation(validation=0, test=0).run(read_source(manifest), cache)
     return PreparedSet.open(cache)
 
 
@@ -173,14 +179,35 @@ def name_of(emotion: int) -> str:
     return Emotion(emotion).noun if emotion else "neutral"
 
 
+def print_heads(emotions: list[int]) -> None:
+    """The columns of `print_line`."""
+    names = " ".join(f"{name_of(e)[:7]:>7}" for e in emotions)
+    print(f"{'features':10} {'reference':9} {'all':>5}  95% over people  {names}")
+
+
+def print_line(
+    name: str, reference: str, scores: NDArray[np.floating], labels: NDArray[np.int64], people: list[str]
+) -> None:
+    """Accuracy over the emotions of the set, and by emotion; rows of NaN are left out."""
+    emotions = emotions_of(labels)
+    shown = np.select([labels == plain_class(e) for e in emotions], emotions)
+    usable = np.isfinite(scores).all(axis=1)
+    read = np.array(emotions)[emotion_probabilities(scores[usable])[:, emotions].argmax(axis=1)]
+    correct = read == shown[usable]
+    low, high = interval_by_subject(correct, [p for p, u in zip(people, usable, strict=True) if u])
+    by_class = " ".join(f"{correct[shown[usable] == e].mean():7.2f}" for e in emotions)
+    print(f"{name:10} {reference:9} {correct.mean():.3f}  {low:.3f} to {high:.3f}  {by_class}")
+
+
+def emotions_of(labels: NDArray[np.int64]) -> list[int]:
+    """The emotions of a set, 0 for neutral."""
+    return [e for e in range(8) if (labels == plain_class(e)).any()]
+
+
 def print_accuracies(synthetic: Faces, real: Faces) -> None:
     """A line for each feature and reference."""
-    emotions = [e for e in range(8) if (real.labels == plain_class(e)).any()]
-    truth = np.select([real.labels == plain_class(e) for e in emotions], emotions)
-    print(
-        f"{'features':10} {'reference':9} {'all':>5}  95% over people  "
-        + " ".join(f"{name_of(e)[:7]:>7}" for e in emotions)
-    )
+    people = [str(subject) for subject in real.subjects]
+    print_heads(emotions_of(real.labels))
     for reference in REFERENCES:
         scores: dict[str, NDArray[np.floating]] = {}
         for kind in synthetic.features:
@@ -192,12 +219,29 @@ def print_accuracies(synthetic: Faces, real: Faces) -> None:
             scores[kind] = fit_lda(training.astype(np.float32), synthetic.labels).scores(moved)
         scores["both"] = np.mean(list(scores.values()), axis=0)
         for kind, of_kind in scores.items():
-            usable = np.isfinite(of_kind).all(axis=1)
-            read = np.array(emotions)[emotion_probabilities(of_kind[usable])[:, emotions].argmax(axis=1)]
-            correct, subjects = read == truth[usable], [str(s) for s in real.subjects[usable]]
-            low, high = interval_by_subject(correct, subjects)
-            by_class = " ".join(f"{correct[truth[usable] == e].mean():7.2f}" for e in emotions)
-            print(f"{kind:10} {reference:9} {correct.mean():.3f}  {low:.3f} to {high:.3f}  {by_class}")
+            print_line(kind, reference, of_kind, real.labels, people)
+
+
+def print_run(run: Path, real: PreparedSet) -> None:
+    """A line for each reference, by a trained run; and how it reads the photos among all 50 classes."""
+    model = ExpressionModel.load(run, threads=0)
+    features = precompute_features(model, real)
+    print_heads(emotions_of(real.labels))
+    for reference, kind, photos in (
+        ("single", "estimated", 1),
+        ("mean", "mean", ALL_PHOTOS),
+        ("neutral", "neutral", 99),
+    ):
+        references = references_of(kind, photos, model, real, features)  # type: ignore[arg-type]
+        probabilities = model.probabilities(model.scores(features, real.landmarks, references), references)
+        scores = np.log(probabilities + 1e-12)
+        if kind == "neutral":
+            scores[[used.kind != "neutral" for used in references]] = np.nan
+        print_line("run", reference, scores, real.labels, real.subjects)
+        likeliest = np.isin(real.labels, 0) & (probabilities.argmax(axis=1) == 0)
+        print(
+            f"{'':20} neutral photos whose likeliest of 50 classes is neutral: {likeliest.sum() / (real.labels == 0).sum():.2f}"
+        )
 
 
 def print_class_means(synthetic: Faces, real: Faces) -> None:
@@ -221,17 +265,20 @@ def print_class_means(synthetic: Faces, real: Faces) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="photos with labels.csv, or a prepared set")
-    parser.add_argument("synthetic", type=Path, metavar="SYNTH_PREPARED", help="prepared set of synthetic faces")
+    parser.add_argument("learnt", type=Path, metavar="SYNTH_PREPARED | RUN", help="synthetic faces, or a trained run")
     parser.add_argument("--cache", type=Path, help="prepared set to put the real photos into, or to take them from")
     arguments = parser.parse_args()
     labelled = ("train", "validation", "test")
-    synthetic_set = PreparedSet.open(arguments.synthetic).select(*labelled)
     with tempfile.TemporaryDirectory() as temporary:
         if (arguments.folder / "set.json").is_file():
             real_set = PreparedSet.open(arguments.folder)
         else:
             real_set = prepare_real(arguments.folder, arguments.cache or Path(temporary, "prepared"))
-        synthetic, real = read_faces(synthetic_set, real_set.select(*labelled))
+        real_set = real_set.select(*labelled)
+        if (arguments.learnt / META_FILE).is_file():
+            print_run(arguments.learnt, real_set)
+            return
+        synthetic, real = read_faces(PreparedSet.open(arguments.learnt).select(*labelled), real_set)
     count, people = len(synthetic.labels), synthetic.subjects.max() + 1
     print(
         f"{count} photos of {people} synthetic subjects; {len(real.labels)} of {real.subjects.max() + 1} real people"
