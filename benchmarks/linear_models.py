@@ -10,7 +10,6 @@ from pathlib import Path
 
 from mien.datasets import PreparedSet
 from mien.evaluation.metrics import interval_by_subject, top_accuracies
-from mien.evaluation.scoring import linear_features
 from mien.models.linear import LINEAR_FITS
 
 
@@ -21,7 +20,11 @@ def main(path: Path) -> None:
     print(f"trained on {len(training)} photos of {subjects[0]} subjects, tested on {len(test)} of {subjects[1]}")
     for method, fit in LINEAR_FITS.items():
         for features in ("landmarks", "displacement"):
-            scores = fit(linear_features(training, features), training.labels).scores(linear_features(test, features))
+            fitted, tested = (
+                part.displacement if features == "displacement" else part.landmarks.reshape(len(part), -1)
+                for part in (training, test)
+            )
+            scores = fit(fitted, training.labels).scores(tested)
             accuracies = top_accuracies(scores, test.labels)
             low, high = interval_by_subject(scores.argmax(axis=1) == test.labels, test.subjects)
             interval = f"({low:.3f} to {high:.3f})"

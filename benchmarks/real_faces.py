@@ -36,7 +36,7 @@ import polars as pl
 from numpy.typing import NDArray
 from skimage.feature import hog
 
-from mien.artifacts import ALL_PHOTOS, META_FILE
+from mien.artifacts import ALL_PHOTOS, META_FILE, ReferenceKind
 from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.evaluation.metrics import interval_by_subject
@@ -50,6 +50,12 @@ SIDE = 96
 COMPONENTS = 300
 """Principal components of the synthetic gradient histograms that are kept."""
 REFERENCES = ("single", "mean", "neutral")
+RUN_REFERENCES: dict[str, tuple[ReferenceKind, int]] = {
+    "single": ("estimated", 1),
+    "mean": ("mean", ALL_PHOTOS),
+    "neutral": ("neutral", 99),
+}
+"""The same, as `mien.evaluation.references` has them: kind, and photos at most."""
 
 Vectors = NDArray[np.float64]
 
@@ -227,21 +233,16 @@ def print_run(run: Path, real: PreparedSet) -> None:
     model = ExpressionModel.load(run, threads=0)
     features = precompute_features(model, real)
     print_heads(emotions_of(real.labels))
-    for reference, kind, photos in (
-        ("single", "estimated", 1),
-        ("mean", "mean", ALL_PHOTOS),
-        ("neutral", "neutral", 99),
-    ):
-        references = references_of(kind, photos, model, real, features)  # type: ignore[arg-type]
+    neutral = real.labels == 0
+    for reference, (kind, photos) in RUN_REFERENCES.items():
+        references = references_of(kind, photos, model, real, features)
         probabilities = model.probabilities(model.scores(features, real.landmarks, references), references)
         scores = np.log(probabilities + 1e-12)
         if kind == "neutral":
             scores[[used.kind != "neutral" for used in references]] = np.nan
         print_line("run", reference, scores, real.labels, real.subjects)
-        likeliest = np.isin(real.labels, 0) & (probabilities.argmax(axis=1) == 0)
-        print(
-            f"{'':20} neutral photos whose likeliest of 50 classes is neutral: {likeliest.sum() / (real.labels == 0).sum():.2f}"
-        )
+        read = (probabilities[neutral].argmax(axis=1) == 0).mean()
+        print(f"{'':20} of 50 classes, neutral is the likeliest in {read:.2f} of the neutral photos")
 
 
 def print_class_means(synthetic: Faces, real: Faces) -> None:
