@@ -79,7 +79,7 @@ def memory_of_new_children() -> Iterator[dict[int, float]]:
     def watch() -> None:
         while not stop.wait(0.1):
             for child in multiprocessing.active_children():
-                if child.pid not in known:
+                if child.pid is not None and child.pid not in known:
                     with contextlib.suppress(OSError, StopIteration):
                         lines = Path(f"/proc/{child.pid}/status").read_text().splitlines()
                         memory[child.pid] = int(next(li for li in lines if li.startswith("VmHWM")).split()[1]) / 1024

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,7 @@ def _compare(recognizer: mien.Recognizer, peer: Peer | None, files: list[Path], 
     own, other = [], []
     for turn in range(ROUNDS + 1):
         path = files[turn % len(files)]
-        mine = _milliseconds(lambda content=contents[path]: recognizer.recognize(content, faces="largest"))
+        mine = _milliseconds(partial(recognizer.recognize, contents[path], faces="largest"))
         peers = peer.time(path) if peer is not None else float("nan")
         if turn:  # the first warms up
             own.append(mine)
