@@ -25,7 +25,7 @@ SIDE = 648
 
 def main(folder: str, count: int) -> None:
     extractor, predictor, detector = FaceExtractor(), LandmarkPredictor(), dlib.get_frontal_face_detector()
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def by_detector(crop: RGBImage) -> np.ndarray:
         found = detector(crop, 1)
@@ -39,7 +39,7 @@ def main(folder: str, count: int) -> None:
     }
     jitter: dict[str, list[np.ndarray]] = {name: [] for name in ways}
     for path in list_photos(folder)[:count]:
-        crops = [extractor.extract(_taken_again(read_rgb(path), chance)).crop for _ in range(6)]
+        crops = [extractor.extract(_taken_again(read_rgb(path), rng)).crop for _ in range(6)]
         for name, way in ways.items():
             jitter[name].append(np.std([way(crop) for crop in crops], axis=0))
     for name, values in jitter.items():
@@ -47,11 +47,11 @@ def main(folder: str, count: int) -> None:
         print(f"{name:30} inner {np.sqrt(squares[:, INNER].mean()):.3f}  jaw {np.sqrt(squares[:, :17].mean()):.3f}")
 
 
-def _taken_again(photo: RGBImage, chance: np.random.Generator) -> RGBImage:
+def _taken_again(photo: RGBImage, rng: np.random.Generator) -> RGBImage:
     height, width = photo.shape[:2]
-    a = SIDE / max(height, width) * chance.uniform(0.9, 1.2) * np.exp(1j * np.radians(chance.uniform(-5, 5)))
+    a = SIDE / max(height, width) * rng.uniform(0.9, 1.2) * np.exp(1j * np.radians(rng.uniform(-5, 5)))
     centre = complex(width / 2, height / 2)
-    place = complex(SIDE / 2, SIDE / 2) + complex(*chance.uniform(-20, 20, 2))
+    place = complex(SIDE / 2, SIDE / 2) + complex(*rng.uniform(-20, 20, 2))
     return cv2.warpAffine(photo, Similarity(a, place - a * centre).matrix, (SIDE, SIDE), flags=cv2.INTER_AREA)
 
 

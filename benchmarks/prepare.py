@@ -135,14 +135,14 @@ def lay_out_photos(source: Path | None, target: Path, count: int, quality: int) 
         cv2.imwrite(str(path), photo[..., ::-1], [*settings, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422])
 
 
-def photograph(face: RGBImage, share: float, chance: np.random.Generator) -> RGBImage:
+def photograph(face: RGBImage, share: float, rng: np.random.Generator) -> RGBImage:
     """A head, `share` of the height of an 18-megapixel picture, before an even ground, with sensor noise."""
     scale = share * HEIGHT / (0.75 * face.shape[0])  # a head fills three quarters of a portrait
     around = np.median(face[: face.shape[0] // 20].reshape(-1, 3), axis=0)
     left, top = (WIDTH - scale * face.shape[1]) / 2, (HEIGHT - scale * face.shape[0]) / 2
     place = np.array([[scale, 0, left], [0, scale, top]])
     photo = cv2.warpAffine(face, place, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderValue=around.tolist())
-    noise = cv2.GaussianBlur(chance.normal(0, 5, photo.shape).astype(np.float32), (0, 0), 0.7)
+    noise = cv2.GaussianBlur(rng.normal(0, 5, photo.shape).astype(np.float32), (0, 0), 0.7)
     return np.clip(photo + noise, 0, 255).astype(np.uint8)
 
 

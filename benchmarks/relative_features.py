@@ -31,7 +31,7 @@ def main(run: Path, path: Path, photos: int) -> None:
         sys.exit(f"{run}: has no visual branch")
     prepared = PreparedSet.open(path)
     training, test = (_first_subjects(prepared.select(part), photos) for part in ("train", "validation"))
-    print(f"fitted to {len(training)} photos, judged on {len(test)} of {len(set(test.subjects))} validation subjects")
+    print(f"fitted to {len(training)} photos, tested on {len(test)} of {len(set(test.subjects))} validation subjects")
     plain = [visual_features(network, part).numpy() for part in (training, test)]
     relative = [_minus_subject_means(f, p.subject_numbers) for f, p in zip(plain, (training, test), strict=True)]
     moved = [training.displacement, test.displacement]
@@ -43,8 +43,8 @@ def main(run: Path, path: Path, photos: int) -> None:
         "feature, displacement": both[0],
         "feature - subject's mean, displacement": both[1],
     }
-    for name, (fitted, judged) in rows.items():
-        scores = fit_lda(fitted, training.labels).scores(judged)
+    for name, (fitted, tested) in rows.items():
+        scores = fit_lda(fitted, training.labels).scores(tested)
         accuracies = top_accuracies(scores, test.labels)
         low, high = interval_by_subject(scores.argmax(axis=1) == test.labels, test.subjects)
         print(f"{name:40} top-1 {accuracies[0]:.3f} ({low:.3f} to {high:.3f}) top-5 {accuracies[4]:.3f}")

@@ -124,7 +124,7 @@ class _Unit:
     """An action unit in a variant: how many show it, how strongly in the middle, and on which sides."""
 
     code: int
-    chance: float
+    probability: float
     strength: float
     one_sided: bool
 
@@ -149,9 +149,9 @@ def _variants(emotion: Emotion) -> tuple[_Variant, ...]:
             weight=variant["weight"],
             nod=variant.get("nod", 0.0),
             units=tuple(
-                _Unit(int(code), chance, strength, key == "one_side")
+                _Unit(int(code), probability, strength, key == "one_side")
                 for key in ("units", "one_side")
-                for code, (chance, strength) in variant.get(key, {}).items()
+                for code, (probability, strength) in variant.get(key, {}).items()
             ),
         )
         for variant in _tables()["emotion"][emotion.noun]
@@ -189,9 +189,9 @@ def _shown(emotion: Emotion, measure: float, style: Style, rng: np.random.Genera
     directions, actions = _directions(style.names), np.zeros(len(style.names))
     for unit in variant.units:
         habit, whim = float(style.habits[row, min(unit.code, HABITS - 1)]), rng.normal(0, 1, 2)
-        if unit.chance < 1:
+        if unit.probability < 1:
             inclination = np.sqrt(_HABIT) * habit + np.sqrt(1 - _HABIT) * whim[0]
-            if inclination < NormalDist().inv_cdf(1 - unit.chance):
+            if inclination < NormalDist().inv_cdf(1 - unit.probability):
                 continue
         strength = unit.strength * measure * np.exp(_UNIT_HABIT * habit + _UNIT_SPREAD * whim[1])
         moved = directions[unit.code] * strength
