@@ -277,8 +277,17 @@ def test_it_tells_its_version() -> None:
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
-    answer = _mien("--debug", "prepare", tmp_path / "nowhere", tmp_path / "out")
-    assert "Traceback" in answer.stderr
+    words = ["prepare", tmp_path / "nowhere", tmp_path / "out"]
+    for place in (0, 1, 3):
+        answer = _mien(*words[:place], "--debug", *words[place:])
+        assert "Traceback" in answer.stderr
+    assert "Traceback" not in _mien(*words).stderr
+
+
+@pytest.mark.parametrize(("command", "default"), [("predict", "come with mien"), ("prepare", "recognised")])
+def test_help_tells_defaults(command: str, default: str) -> None:
+    shown = " ".join(_mien(command, "--help").stdout.replace("\u2502", " ").split())
+    assert default in shown
 
 
 def test_train_and_evaluate_from_the_command_line(prepared: PreparedSet, tmp_path: Path) -> None:

@@ -48,8 +48,12 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; a user's error becomes one line on stderr and exit code 2."""
+    words = sys.argv[1:]
+    if "--debug" in words:  # wherever it stands
+        words.remove("--debug")
+        words.insert(0, "--debug")
     try:
-        app()
+        app(words)
     except MienError as error:
         if _state["debug"]:
             raise

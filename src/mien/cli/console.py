@@ -103,12 +103,14 @@ def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = (
     """Refuse to write what would be something else than its name says, or over what is read.
 
     Raises:
-        OutputError: another ending than one of `endings`, or one of the inputs.
+        OutputError: another ending than one of `endings`, one of the inputs, or in a folder that is not there.
     """
     if path.suffix.lower() not in endings:
         raise OutputError(f"{path}: name a file that ends in {', '.join(endings)}")
     if os.path.realpath(path) in {os.path.realpath(other) for other in inputs}:
         raise OutputError(f"{path}: is read as well, and would be lost; name another file")
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"{path}: its folder does not exist; make it first, or choose another place")
 
 
 def processor_count() -> int:

@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def demo(
     out: Annotated[Path, typer.Argument(help="Folder for everything that is made.")],
     photo: Annotated[
-        Path | None, typer.Option(help="Real photo to recognise.  [default: scikit-image's astronaut]")
+        Path | None, typer.Option(help="Real photo to recognise.", show_default="scikit-image's astronaut")
     ] = None,
 ) -> None:
     from mien.errors import require

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes.  [default: all processors of the machine, with --ray of the cluster]"),
+    typer.Option(min=1, help="Processes.", show_default="all processors of the machine, with --ray of the cluster"),
 ]
 Ray = Annotated[
     str | None,

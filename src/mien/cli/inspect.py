@@ -29,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
 def inspect(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for the pictures.  [default: the prepared set's own]")
+        Path | None, typer.Option(help="Folder for the pictures.", show_default="the prepared set's own")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:

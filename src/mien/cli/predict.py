@@ -52,7 +52,9 @@ def predict(
     save_reference: Annotated[
         Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
     ] = None,
-    run: Annotated[Path | None, typer.Option(help="A trained run; else the weights that come with mien.")] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
+    ] = None,
     faces: Annotated[
         Literal["one", "largest", "all"],
         typer.Option(help="Where a photo shows several faces: refuse it, read the largest, or read all."),
@@ -66,7 +68,9 @@ def predict(
     output: Annotated[
         Path | None, typer.Option(help="Write all into this file: .csv, .jsonl (as they come), .json or .parquet.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Threads; else one for each processor.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads.", show_default="one for each processor")
+    ] = None,
     ray: Ray = None,
 ) -> None:
     from mien.inference import Recognizer

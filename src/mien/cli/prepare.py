@@ -65,9 +65,10 @@ def add_to(app: typer.Typer) -> None:
 def prepare(
     source: Annotated[Path, typer.Argument(help="The photos.")],
     out: Annotated[Path, typer.Argument(help="New folder for the prepared set; a begun one is gone on with.")],
-    layout: Annotated[Layout | None, typer.Option(help="Of the source.  [default: recognised]")] = None,
+    layout: Annotated[Layout | None, typer.Option(help="Of the source.", show_default="recognised")] = None,
     labels: Annotated[
-        list[Path] | None, typer.Option(help="Label file of iCV-MEFED, may be repeated.  [default: found in SOURCE]")
+        list[Path] | None,
+        typer.Option(help="Label file of iCV-MEFED, may be repeated.", show_default="found in SOURCE"),
     ] = None,
     path_column: Annotated[str, typer.Option(help="Of a table.")] = "path",
     subject_column: Annotated[str, typer.Option(help="Of a table.")] = "subject",
