@@ -318,3 +318,13 @@ def test_preparing_tells_by_its_exit_code_that_a_photo_was_unusable_and_the_set_
     assert _mien("inspect", tmp_path / "set").returncode == 0
     assert (tmp_path / "set" / "contact-sheet.png").stat().st_size > 10_000
     assert _mien("displacement", tmp_path / "set", tmp_path / "out.npz").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_cluster_reads_photos_as_one_process_does(astronaut: Path, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no picture")
+    photos = [astronaut] * 9 + [tmp_path / "bad.jpg"] + [astronaut] * 9
+    words = ("predict", *photos, "--run", trained, "--jsonl")
+    alone, cluster = _mien(*words), _mien(*words, "--ray", "local")
+    assert alone.returncode == cluster.returncode == 2
+    assert cluster.stdout == alone.stdout
