@@ -154,10 +154,13 @@ def test_answers_go_into_files_by_their_ending(astronaut: Path, trained: Path, t
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.png").write_bytes(astronaut.read_bytes())
     (tmp_path / "photos" / "two.png").write_bytes(astronaut.read_bytes())
+    (tmp_path / "photos" / "film.mov").touch()
     tables = {}
     for ending in ("csv", "parquet", "jsonl", "json"):
         out = tmp_path / f"out.{ending}"
-        assert _mien("predict", tmp_path / "photos", "--run", trained, "--output", out).returncode == 0
+        answer = _mien("predict", tmp_path / "photos", "--run", trained, "--output", out)
+        assert (answer.returncode, answer.stdout) == (0, "")
+        assert "1 .mov" in answer.stderr  # what is no photo is named
         tables[ending] = out
     rows = pl.read_csv(tables["csv"])
     assert rows.columns == pl.read_parquet(tables["parquet"]).columns == list(COLUMNS)

@@ -136,13 +136,19 @@ def _refuse_contradictions(
 def _named(photos: list[str]) -> Iterator[str]:
     """Every photo that is meant: those of a folder, those that fit a pattern."""
     from mien.errors import UnreadableError
-    from mien.images import list_photos
+    from mien.images import scan_folder
 
     for name in photos:
         if name.startswith(("http://", "https://", "ftp://")):
             raise UnreadableError("an address on the net, and mien reads files only; save the photo first", name)
         if name != "-" and os.path.isdir(name):
-            yield from map(str, list_photos(name))
+            content = scan_folder(name)
+            if content.others:
+                kinds = ", ".join(
+                    f"{count} {suffix or 'without an ending'}" for suffix, count in content.others.items()
+                )
+                stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"), soft_wrap=True)
+            yield from map(str, content.photos)
         elif not os.path.lexists(name) and (found := sorted(glob.glob(name, recursive=True))):
             yield from found
         else:
