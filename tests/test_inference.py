@@ -20,6 +20,7 @@ from mien.drawing.recognition import draw_recognition
 from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
 from mien.inference import ExpressionModel, Recognitions, Recognizer
 from mien.inference.results import COLUMNS
+from mien.jobs.executors import LocalProcesses
 from mien.labels import CLASSES, NEUTRAL
 
 
@@ -200,6 +201,11 @@ def test_many_photos_come_lazily_in_order_with_errors_as_rows(
         assert isinstance(read[1].error, UnreadableError)
         for part, probabilities in zip([read[0], *read[2:]], expected, strict=True):
             np.testing.assert_array_equal(part[0].probabilities, probabilities)
+
+    read = list(recognizer.recognize_many(photos * 3, executor=LocalProcesses(2), errors="return"))
+    assert [part.photo for part in read] == [str(photo) for photo in photos * 3]
+    for part, probabilities in zip([read[0], *read[2 : len(photos)]], expected, strict=True):
+        np.testing.assert_array_equal(part[0].probabilities, probabilities)
 
     def endless() -> Any:
         while True:

@@ -6,25 +6,24 @@ import glob
 import os
 import sys
 from collections.abc import Iterator
-from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
-from mien.cli.console import print_out, processor_count, progress_bar, refuse_output, shown, stderr
+from mien.cli.console import print_out, progress_bar, refuse_output, shown, stderr
 from mien.cli.execution import Ray, make_executor
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
-    from mien.inference import Recognition, Recognitions, Recognizer
+    from mien.inference import Recognition, Recognizer
     from mien.jobs.executors import Executor
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 """Of pictures, by the end of their name."""
-_IN_A_TASK = 8
-"""Photos that a task of a cluster reads."""
+_HUNDREDS = 100
+"""Photos from which on processes are started to read them, which take a second or two and then are faster."""
 _MANY = 8
 """Photos from which on progress is shown."""
 
@@ -69,7 +68,8 @@ def predict(
         Path | None, typer.Option(help="Write all into this file: .csv, .jsonl (as they come), .json or .parquet.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads.", show_default="one for each processor")
+        int | None,
+        typer.Option(min=1, help="Threads, or processes for many photos.", show_default="all processors"),
     ] = None,
     ray: Ray = None,
 ) -> None:
@@ -93,11 +93,10 @@ def predict(
     failed = False
     some: Recognition | None = None
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
-        if ray is None:
-            threads = workers or processor_count()
-            read = recognizer.recognize_many(sources, used, faces=wanted, workers=threads, errors="return")
-        else:
-            read = _read_by_ray(run, sources, used, wanted, make_executor(workers, ray))
+        executor = _executor(len(named), workers, ray)
+        read = recognizer.recognize_many(
+            sources, used, faces=wanted, workers=workers, executor=executor, errors="return"
+        )
         for done, part in enumerate(read, start=1):
             answers.add(part)
             some = part[0] if len(part) else some
@@ -184,38 +183,9 @@ def _reference(
     return again, recognizer.reference(usable, one) if usable else None
 
 
-def _read_by_ray(
-    run: Path | None,
-    sources: list[Any],
-    reference: Reference | None,
-    faces: Literal["one", "largest", "all"],
-    executor: Executor,
-) -> Iterator[Recognitions]:
-    """Read photos, some in each task, on the machines of a cluster, which share their folders."""
-    work = partial(_read_some, os.getcwd(), None if run is None else run.absolute(), reference, faces)
-    tasks = [sources[i : i + _IN_A_TASK] for i in range(0, len(sources), _IN_A_TASK)]
-    for read in executor.ordered(work, tasks):
-        yield from read
-
-
-def _read_some(
-    folder: str,
-    run: Path | None,
-    reference: Reference | None,
-    faces: Literal["one", "largest", "all"],
-    sources: list[Any],
-) -> list[Recognitions]:
-    os.chdir(folder)  # names stay as they were given
-    recognizer = _recognizer(run)
-    return list(recognizer.recognize_many(sources, reference, faces=faces, workers=1, errors="return"))
-
-
-@cache
-def _recognizer(run: Path | None) -> Recognizer:
-    """One in a process."""
-    from mien.inference import Recognizer
-
-    return Recognizer.load(run)
+def _executor(photos: int, workers: int | None, ray: str | None) -> Executor | None:
+    """Where many photos are read; None: in threads of this process, which are there at once."""
+    return make_executor(workers, ray) if ray is not None or photos >= _HUNDREDS else None
 
 
 def _progress(photos: int) -> Any:

@@ -14,6 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import Literal, TypeVar, overload
@@ -27,12 +28,15 @@ from mien.faces import Face, FaceExtractor, Faces
 from mien.images import PhotoSource, open_photo
 from mien.inference.model import ExpressionModel
 from mien.inference.results import Recognition, Recognitions
+from mien.jobs.executors import Executor
 
 WhichFaces = Literal["one", "largest", "all"]
 """`one`: the face of a photo that shows one; several are refused. `largest`: the largest. `all`: every face."""
 PhotoLike = PhotoSource | Face | Faces
 """A photo (path, bytes, binary file, PIL image, or array), or what `Recognizer.detect` found in one."""
 
+_IN_A_TASK = 8
+"""Photos that a task of an executor reads."""
 _AHEAD = 2
 """Photos for each thread that are read before they are asked for."""
 Item = TypeVar("Item")
@@ -134,6 +138,7 @@ class Recognizer:
         *,
         faces: WhichFaces = "one",
         workers: int | None = None,
+        executor: Executor | None = None,
         errors: Literal["raise", "return"] = "raise",
     ) -> Iterator[Recognitions]:
         """What the faces in many photos show, in the order of the photos, each as soon as it is known.
@@ -145,6 +150,9 @@ class Recognizer:
             references: one for all photos, or one for each.
             faces: which of them are wanted.
             workers: threads; None: one for each processor.
+            executor: read photos elsewhere than in threads of this process, some in each task:
+                `mien.jobs.executors.LocalProcesses`, faster for hundreds of photos, or
+                `mien.jobs.ray_executor.RayExecutor`. The photos must be paths that are there too, or can be pickled.
             errors: `raise` what is wrong with a photo, or `return` it in `Recognitions.error`.
 
         Yields:
@@ -155,17 +163,14 @@ class Recognizer:
         else:
             items = zip(_as_list(photos), references, strict=True)
 
-        def read(item: tuple[PhotoLike, Reference | None]) -> Recognitions:
-            photo, reference = item
-            try:
-                return self._classify(self._find(photo, faces), reference)
-            except PhotoError as error:
-                if errors == "raise":
-                    raise
-                name = error.photo or "photo"
-                return Recognitions((), name, ((name, error),))
+        if executor is not None:
+            yield from self._read_by(executor, items, faces, errors)
+            return
 
-        return _map_ahead(read, items, workers or _processors())
+        def read(item: tuple[PhotoLike, Reference | None]) -> Recognitions:
+            return self._read(item, faces, errors)
+
+        yield from _map_ahead(read, items, workers or _processors())
 
     def detect_many(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces = "all", workers: int | None = None
@@ -215,6 +220,30 @@ class Recognizer:
         features = self._model.encode(np.stack([face.crop for face in found]))
         return self._model.reference(np.stack([face.landmarks_crop for face in found]), features)
 
+    def _read(
+        self, item: tuple[PhotoLike, Reference | None], faces: WhichFaces, errors: Literal["raise", "return"]
+    ) -> Recognitions:
+        photo, reference = item
+        try:
+            return self._classify(self._find(photo, faces), reference)
+        except PhotoError as error:
+            if errors == "raise":
+                raise
+            name = error.photo or "photo"
+            return Recognitions((), name, ((name, error),))
+
+    def _read_by(
+        self,
+        executor: Executor,
+        items: Iterable[tuple[PhotoLike, Reference | None]],
+        faces: WhichFaces,
+        errors: Literal["raise", "return"],
+    ) -> Iterator[Recognitions]:
+        coming = iter(items)
+        tasks = iter(lambda: list(islice(coming, _IN_A_TASK)), [])
+        for read in executor.ordered(partial(_read_some, self, os.getcwd(), faces, errors), tasks):
+            yield from read
+
     def _find(self, photo: PhotoLike, faces: WhichFaces) -> Faces:
         if faces not in ("one", "largest", "all"):
             raise MienError(f"faces={faces!r}: choose 'one', 'largest' or 'all'")
@@ -256,10 +285,28 @@ class Recognizer:
         )
 
     def __reduce__(self) -> tuple[Callable[..., Recognizer], tuple[Path | None]]:
-        return Recognizer.load, (self._run,)
+        return _load_once, (self._run,)
 
     def __repr__(self) -> str:
         return f"Recognizer({'weights that come with mien' if self._run is None else self._run})"
+
+
+@cache
+def _load_once(run: Path | None) -> Recognizer:
+    """One in a process, for what is unpickled there."""
+    return Recognizer.load(run)
+
+
+def _read_some(
+    recognizer: Recognizer,
+    folder: str,
+    faces: WhichFaces,
+    errors: Literal["raise", "return"],
+    items: list[tuple[PhotoLike, Reference | None]],
+) -> list[Recognitions]:
+    """A task of an executor."""
+    os.chdir(folder)  # paths, and so names, stay as they were given
+    return [recognizer._read(item, faces, errors) for item in items]
 
 
 def _refuse_several(face: Face, name: str, faces: WhichFaces) -> None:
