@@ -74,9 +74,12 @@ def main(photos: list[Path], python: Path | None) -> None:
             _print_parts(files[size][0], size)
         peer = Peer(python) if python is not None else None
         ratios = {size: _compare(recognizer, peer, files[size], size) for size in SIZES}
-        one, two = (_folder_rate(recognizer, files[640], workers) for workers in (1, 2))
+        one = _folder_rate(recognizer, files[640], workers=1)
+        threads = _folder_rate(recognizer, files[640], workers=2)
+        processes = _folder_rate(recognizer, files[640], executor=LocalProcesses(2))
         print(
-            f"folder, 640 pixels         {one:8.1f} photos/s by one thread, {two:.1f} by two: {two / one:.2f} times"
+            f"{FOLDER} photos of 640 pixels: {one:.1f} photos/s by one thread, {threads:.1f} by two "
+            f"({threads / one:.2f} times), {processes:.1f} by two processes ({processes / one:.2f} times)"
         )
         if peer is not None:
             print(f"ratio {ratios[640]:.2f}")
