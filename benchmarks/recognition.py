@@ -30,6 +30,7 @@ from mien.faces.detection import FaceDetector
 from mien.faces.extraction import FaceExtractor
 from mien.images import open_photo
 from mien.inference import ExpressionModel
+from mien.jobs.executors import LocalProcesses
 
 SIZES = (640, 1280)
 ROUNDS = 20
