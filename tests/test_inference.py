@@ -221,8 +221,13 @@ def test_every_photo_may_have_a_reference_of_its_own(recognizer: Recognizer, fac
     first, second = recognizer.recognize_many(faces[:2], [mine, None])
     assert first[0].reference is mine
     assert second[0].reference.kind == "estimated"
-    with pytest.raises(ValueError, match="shorter"):
-        list(recognizer.recognize_many(faces[:2], [mine]))
+    for references in ([mine], [mine, None, None]):
+        with pytest.raises(MienError):
+            list(recognizer.recognize_many(faces[:2], references))
+    with pytest.raises(MienError):
+        recognizer.recognize(faces[0], "me.reference")  # type: ignore[call-overload]
+    with pytest.raises(FaceError):
+        recognizer.recognize(mien.Faces(()))
 
 
 def test_threads_that_share_a_recognizer_get_their_own_photos(recognizer: Recognizer, faces: list[Path]) -> None:

@@ -32,6 +32,11 @@ def _kill_when(command: list[str], reached: Path, minimum: int = 1) -> None:
     process.wait()
 
 
+def _prepare(command: list[str]) -> None:
+    """To the end; 1 says that some small faces were not found."""
+    assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode in (0, 1)
+
+
 def _content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -55,11 +60,11 @@ def test_making_faces(faces: Path, tmp_path: Path, photos: int) -> None:
 @pytest.mark.parametrize("shards", [0, 1, 2])
 def test_preparing(faces: Path, tmp_path: Path, shards: int) -> None:
     words = ("--validation", "0.2", "--test", "0.2")
-    subprocess.run(_mien("prepare", faces, tmp_path / "whole", *words), check=True, stderr=subprocess.DEVNULL)
+    _prepare(_mien("prepare", faces, tmp_path / "whole", *words))
     command = _mien("prepare", faces, tmp_path / "cut", *words)
     reached = tmp_path / "cut" / "shards" / ("*.parquet" if shards else "plan.json")
     _kill_when(command, reached, max(shards, 1))
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    _prepare(command)
     assert _content(tmp_path / "cut") == _content(tmp_path / "whole")
 
 

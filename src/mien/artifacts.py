@@ -14,6 +14,7 @@ damaged or exchanged one is noticed before it gives an answer.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,7 +145,7 @@ def load_meta(run: Path) -> RunMeta:
         CheckpointError: no run there, an unfinished or damaged one, or one of another version of mien.
     """
     path = run / META_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike that of Path, it never raises
         raise CheckpointError(f"{run}: no trained run (meta.json is missing); run: mien train PREPARED {run}")
     try:
         content = msgspec.json.decode(path.read_bytes())

@@ -6,7 +6,8 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── LabelError        a label that is none of the 50 classes
     ├── PhotoError        a photo that cannot be used
     │   ├── UnreadableError   not an image, truncated, empty, too large or too thin
-    │   └── FaceError         no face, or more faces than wanted
+    │   └── FaceError         no face that can be read
+    │       └── SeveralFacesError more faces than wanted
     ├── ForeignReferenceError a reference that another run made
     ├── DataError         a folder, manifest or prepared set that cannot be used
     │   └── LayoutError       folders whose names can be read in two ways
@@ -94,7 +95,7 @@ class UnreadableError(PhotoError):
 
 
 class FaceError(PhotoError):
-    """A photo without a face, or with more faces than wanted.
+    """A photo without a face that can be read, or with more faces than wanted.
 
     Attributes:
         count: how many faces it shows.
@@ -103,6 +104,10 @@ class FaceError(PhotoError):
     def __init__(self, reason: str, photo: str | None = None, count: int = 0) -> None:
         super().__init__(reason, photo)
         self.count = count
+
+
+class SeveralFacesError(FaceError):
+    """A photo with several faces where one is wanted."""
 
 
 class ForeignReferenceError(MienError):

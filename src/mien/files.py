@@ -87,7 +87,7 @@ def saying_where(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "the disk is full; make room and run the same command again, it goes on where it stopped"
+            remedy = "the disk is full; make room and run the same command again"
         elif error.errno == errno.EFBIG:
             remedy = "the file would be larger than this disk allows; choose another place, or split the set"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

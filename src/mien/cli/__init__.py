@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from mien.cli import challenge, demo, displacement, evaluate, inspect, predict, prepare, reproduce, synth, train
-from mien.cli.console import shown
+from mien.cli.console import print_error
 from mien.errors import MienError
 
 app = typer.Typer(
@@ -48,6 +49,9 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; a user's error becomes one line on stderr and exit code 2."""
+    for name in ("stdin", "stdout", "stderr"):  # a stream that was closed before the start is None
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
     words = sys.argv[1:]
     if "--debug" in words:  # wherever it stands
         words.remove("--debug")
@@ -57,12 +61,12 @@ def main() -> None:
     except MienError as error:
         if _state["debug"]:
             raise
-        print(f"mien: {shown(' '.join(str(error).split()))}", file=sys.stderr)
+        print_error(error)
         sys.exit(2)
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
             print(
-                "mien: stopped; the same command goes on where long work was (mien train: with --resume)",
+                "mien: stopped; mien prepare, synth, reproduce and, with --resume, train go on where they were",
                 file=sys.stderr,
             )
         raise

@@ -1,5 +1,7 @@
-"""Where the answers of `mien predict` go: lines for people, JSON, JSON lines, CSV, Parquet. All but the last as they
-come, so that a run that is stopped has given what it had."""
+"""Where the answers of `mien predict` go: lines for people, JSON, JSON lines, CSV, Parquet.
+
+Lines, JSON lines and CSV are written as they come; JSON and Parquet are whole at the end, also of a stopped run.
+"""
 
 from __future__ import annotations
 
@@ -118,18 +120,18 @@ class Parquet:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read: list[Recognitions] = []
+        self._rows: list[dict[str, Any]] = []
 
     def add(self, read: Recognitions) -> None:
-        """Keep the answers of a photo."""
-        self._read.append(read)
+        """Keep the rows of a photo, without its pixels."""
+        self._rows += read.to_rows()
 
     def end(self) -> None:
         """Write them."""
         from mien.files import write_parquet
-        from mien.inference import Recognitions
+        from mien.inference.results import rows_to_polars
 
-        write_parquet(self._path, Recognitions.concat(self._read).to_polars())
+        write_parquet(self._path, rows_to_polars(self._rows))
 
 
 @contextmanager
@@ -144,14 +146,41 @@ def answers_to(names: list[str], output: Path | None, as_json: bool, as_lines: b
     Raises:
         OutputError: the file cannot be written.
     """
+    place = output or Path("stdout")
     with ExitStack() as stack:
-        if output is not None:
-            stack.enter_context(saying_where(output))
-        answers = _open(stack, names, output, as_json, as_lines)
+        with saying_where(place):
+            answers = _Placed(_open(stack, names, output, as_json, as_lines), place)
         try:
             yield answers
         finally:
             answers.end()
+
+
+class _Placed:
+    """Answers that say where they cannot be written."""
+
+    def __init__(self, answers: Answers, place: Path) -> None:
+        self._answers, self._place = answers, place
+
+    def add(self, read: Recognitions) -> None:
+        with _saying_where(self._place):
+            self._answers.add(read)
+
+    def end(self) -> None:
+        with _saying_where(self._place):
+            self._answers.end()
+
+
+@contextmanager
+def _saying_where(place: Path) -> Iterator[None]:
+    """As `saying_where`; a reader that had enough is no error."""
+    try:
+        with saying_where(place):
+            yield
+    except OutputError as error:
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise error.__cause__ from None
+        raise
 
 
 def _open(stack: ExitStack, names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:
@@ -172,5 +201,5 @@ def _open(stack: ExitStack, names: list[str], output: Path | None, as_json: bool
 
 def _one_line(entry: dict[str, Any]) -> str:
     """JSON in one line; names of files that are no UTF-8 as escapes."""
-    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    ascii_only = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
     return json.dumps(entry, ensure_ascii=ascii_only).encode(errors="backslashreplace").decode()

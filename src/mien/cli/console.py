@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from mien.errors import OutputError
+from mien.errors import MienError, OutputError
 
 # Names of files are no markup.
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -99,13 +99,22 @@ def print_out(text: str) -> None:
     print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
 
 
+def print_error(error: MienError) -> None:
+    """An error of a user's input, in one line on stderr, with the options that help."""
+    from mien.errors import SeveralFacesError
+
+    options = " (--faces largest, --faces all)" if isinstance(error, SeveralFacesError) else ""
+    print(f"mien: {shown(' '.join(str(error).split()))}{options}", file=sys.stderr)
+
+
 def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = ()) -> None:
     """Refuse to write what would be something else than its name says, or over what is read.
 
     Raises:
-        OutputError: another ending than one of `endings`, one of the inputs, or in a folder that is not there.
+        OutputError: another ending than one of `endings` (none: any will do), one of the inputs, or in a folder that
+            is not there.
     """
-    if path.suffix.lower() not in endings:
+    if endings and path.suffix.lower() not in endings:
         raise OutputError(f"{path}: name a file that ends in {', '.join(endings)}")
     if os.path.realpath(path) in {os.path.realpath(other) for other in inputs}:
         raise OutputError(f"{path}: is read as well, and would be lost; name another file")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
-from mien.cli.console import print_out, progress_bar, refuse_output, shown, stderr
+from mien.cli.console import print_error, print_out, progress_bar, refuse_output, shown, stderr
 from mien.cli.execution import Ray, make_executor
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def predict(
     ] = False,
     reference: Annotated[Path | None, typer.Option(help="A reference that --save-reference wrote.")] = None,
     save_reference: Annotated[
-        Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
+        Path | None, typer.Option(help="Write the reference (no picture, 1 kB) into this file for later.")
     ] = None,
     run: Annotated[
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
@@ -75,19 +75,19 @@ def predict(
 ) -> None:
     from mien.inference import Recognizer
 
-    named = list(_named(photos))
+    named, neutral = list(_named(photos)), list(_named(neutral or []))
     _refuse_contradictions(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
         references=sum((bool(neutral), same_person, reference is not None)),
-        saves=save_reference is not None,
-        picture=picture,
-        output=output,
+        forms=sum((json, jsonl, output is not None)),
+        faces=(faces, largest_face),
+        outputs=(save_reference, picture, output),
     )
     wanted = "largest" if largest_face else faces
     recognizer = Recognizer.load(run)
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
-    sources, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
+    given, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
     if save_reference is not None and used is not None:
         used.save(save_reference)
     failed = False
@@ -95,7 +95,7 @@ def predict(
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
         executor = _executor(len(named), workers, ray)
         read = recognizer.recognize_many(
-            sources, used, faces=wanted, workers=workers, executor=executor, errors="return"
+            given, used, faces=wanted, workers=workers, executor=executor, errors="return"
         )
         for done, part in enumerate(read, start=1):
             answers.add(part)
@@ -103,33 +103,47 @@ def predict(
             show(done, len(named))
             for _, error in part.errors:
                 failed = True
-                several = " (--faces largest, --faces all)" if getattr(error, "count", 0) > 1 else ""
-                stderr.print(shown(f"mien: {' '.join(str(error).split())}{several}"), soft_wrap=True)
+                print_error(error)
     if picture is not None and some is not None:
         _draw(sources[0], some, picture)
     if output is not None:
         stderr.print(shown(f"answers in {output}"), soft_wrap=True)
     if not (json or jsonl or output is not None) and some is not None:
-        _tell_reference(some, recognizer)
+        _tell_reference(some, recognizer, "validation subjects" if run else "synthetic subjects")
     if failed:
         raise typer.Exit(2)
 
 
 def _refuse_contradictions(
-    named: list[str], inputs: list[Path], references: int, saves: bool, picture: Path | None, output: Path | None
+    named: list[str],
+    inputs: list[Path],
+    references: int,
+    forms: int,
+    faces: tuple[str, bool],
+    outputs: tuple[Path | None, Path | None, Path | None],
 ) -> None:
     """Raise for options that exclude each other, before any work."""
     from mien.errors import MienError
 
-    if references > 1:
-        raise MienError("--neutral, --same-person and --reference are three kinds of reference; choose one")
-    if saves and not references:
-        raise MienError("--save-reference needs photos of the person: add --neutral PHOTO or --same-person")
-    for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS)):
+    saved, picture, output = outputs
+    which, largest = faces
+    complaints = {
+        "--neutral, --same-person and --reference are three kinds of reference; choose one": references > 1,
+        "--save-reference needs photos of the person: add --neutral PHOTO or --same-person": saved and not references,
+        "a reference is of one person; leave --faces all away, or choose --faces largest": (
+            references and which == "all" and not largest
+        ),
+        "--json, --jsonl and --output are three forms of the answers; choose one": forms > 1,
+        "--largest-face and --faces all exclude each other; choose one": largest and which == "all",
+        "- is one photo, on standard input; name it once": named.count("-") > 1,
+        "--picture draws one photo; name one photo": picture and len(named) != 1,
+    }
+    for complaint, holds in complaints.items():
+        if holds:
+            raise MienError(complaint)
+    for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS), (saved, ())):
         if path is not None:
             refuse_output(path, endings, inputs)
-    if picture is not None and len(named) != 1:
-        raise MienError("--picture draws one photo; name one photo")
 
 
 def _named(photos: list[str]) -> Iterator[str]:
@@ -165,7 +179,6 @@ def _reference(
 ) -> tuple[list[Any], Reference | None]:
     """What the photos are compared with, and the photos, or their faces where they had to be found for it."""
     from mien.displacement import Reference
-    from mien.errors import MienError
     from mien.faces import Faces
 
     one = "largest" if faces == "all" else faces
@@ -175,8 +188,6 @@ def _reference(
         return sources, recognizer.neutral_reference(neutral, one)
     if not same_person:
         return sources, None
-    if faces == "all":
-        raise MienError("--same-person takes one face of each photo; add --faces largest, or leave one of them away")
     found = list(recognizer.detect_many(sources, one, workers))
     usable = [seen for seen in found if isinstance(seen, Faces)]
     again = [seen if isinstance(seen, Faces) else source for seen, source in zip(found, sources, strict=True)]
@@ -209,7 +220,7 @@ def _draw(photo: Any, recognition: Recognition, picture: Path) -> None:
     stderr.print(shown(f"picture: {picture}"), soft_wrap=True)
 
 
-def _tell_reference(recognition: Recognition, recognizer: Recognizer) -> None:
+def _tell_reference(recognition: Recognition, recognizer: Recognizer, subjects: str) -> None:
     """What the faces were compared with, and what that is worth."""
     reference = recognition.reference
     measured = recognizer.meta.calibration_for(reference.kind, reference.photo_count)
@@ -217,7 +228,7 @@ def _tell_reference(recognition: Recognition, recognizer: Recognizer) -> None:
     what = {"mean": "mean of", "neutral": "neutral:", "estimated": "various expressions:"}[reference.kind]
     photos = f"{what} {reference.photo_count} photo{'s' * (reference.photo_count != 1)} of this face"
     print_out(f"\ncompared with {'an estimate from the photo alone' if alone else photos}")
-    print_out(f"right among 50 classes on synthetic faces: {measured.top1:.0%} (by chance 2%)")
+    print_out(f"right among 50 classes on {subjects}: {measured.top1:.0%} (by chance 2%)")
     if alone:
         best = recognizer.meta.calibration_for("neutral", 1)
         print_out(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")

@@ -57,7 +57,7 @@ class FaceExtractor:
         """The largest face of a photo, see `mien.images.open_photo`.
 
         Raises:
-            FaceError: no face found.
+            FaceError: no face found, or one in front that cannot be read.
             UnreadableError: the file is truncated or damaged.
         """
         return next(self.extract_all(photo))
@@ -66,7 +66,7 @@ class FaceExtractor:
         """The faces of a photo, the largest first; each is aligned when it is asked for.
 
         Raises:
-            FaceError: no face found.
+            FaceError: no face found, or one in front that cannot be read.
             UnreadableError: the file is truncated or damaged.
         """
         opened = photo if isinstance(photo, PhotoFile | PhotoArray) else open_photo(photo)

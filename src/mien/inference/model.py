@@ -92,7 +92,7 @@ class ExpressionModel:
             crops: shape (n, 224, 224, 3), uint8, RGB.
 
         Returns:
-            shape (n, size), float32; (n, 0) where there is no visual branch.
+            shape (n, size), float32; (n, 0) where there is no visual branch or no crop.
         """
         if self.encoder is None or not len(crops):
             return np.zeros((len(crops), 0), dtype=np.float32)

@@ -23,10 +23,10 @@ import numpy as np
 
 from mien.artifacts import Calibration, RunMeta
 from mien.displacement import Reference
-from mien.errors import CheckpointError, FaceError, MienError, PhotoError
+from mien.errors import CheckpointError, FaceError, MienError, PhotoError, SeveralFacesError
 from mien.faces import Face, FaceExtractor, Faces
 from mien.images import PhotoSource, open_photo
-from mien.inference.model import ExpressionModel
+from mien.inference.model import WEIGHTS, ExpressionModel
 from mien.inference.results import Recognition, Recognitions
 from mien.jobs.executors import Executor
 
@@ -50,12 +50,11 @@ class Recognizer:
 
     Args:
         model: encoder, head, population and calibration of a run.
-        run: where it was loaded from; None for the weights that come with mien.
     """
 
-    def __init__(self, model: ExpressionModel, run: Path | None = None) -> None:
+    def __init__(self, model: ExpressionModel) -> None:
         self._model = model
-        self._run = run
+        self._run = None if model.path == WEIGHTS else model.path.resolve()
         self._extractor = FaceExtractor(model.meta.crop_size)
 
     @classmethod
@@ -72,7 +71,7 @@ class Recognizer:
                 f"{model.path}: trained with landmarks from crops of {size} pixels; name a run of those from crops "
                 "of its pictures' own size"
             )
-        return cls(model, None if run is None else Path(run).resolve())
+        return cls(model)
 
     @property
     def meta(self) -> RunMeta:
@@ -161,8 +160,10 @@ class Recognizer:
         if references is None or isinstance(references, Reference):
             items: Iterable[tuple[PhotoLike, Reference | None]] = zip(_as_list(photos), repeat(references))
         else:
-            items = zip(_as_list(photos), references, strict=True)
+            items = _pairs(_as_list(photos), references)
 
+        if errors not in ("raise", "return"):
+            raise MienError(f"errors={errors!r}: choose 'raise' or 'return'")
         if executor is not None:
             yield from self._read_by(executor, items, faces, errors)
             return
@@ -241,7 +242,7 @@ class Recognizer:
     ) -> Iterator[Recognitions]:
         coming = iter(items)
         tasks = iter(lambda: list(islice(coming, _IN_A_TASK)), [])
-        for read in executor.ordered(partial(_read_some, self, os.getcwd(), faces, errors), tasks):
+        for read in executor.ordered(partial(_read_some, self, os.getpid(), os.getcwd(), faces, errors), tasks):
             yield from read
 
     def _find(self, photo: PhotoLike, faces: WhichFaces) -> Faces:
@@ -250,6 +251,8 @@ class Recognizer:
         if isinstance(photo, Face):
             return Faces((photo,))
         if isinstance(photo, Faces):
+            if not photo:
+                raise FaceError("there are no faces in it", photo.photo)
             wanted = photo if faces == "all" else photo[:1]
             _refuse_several(photo[0], photo.photo, faces)
             return wanted
@@ -260,7 +263,7 @@ class Recognizer:
             _refuse_several(first, opened.name, faces)
             return Faces((first, *found) if faces == "all" else (first,), opened.name)
         except FaceError as error:
-            raise FaceError(error.reason, opened.name, error.count) from error
+            raise type(error)(error.reason, opened.name, error.count) from error
 
     def _find_all(self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces) -> list[Face]:
         found = [self._find(photo, faces)[0] for photo in _as_list(photos)]
@@ -271,6 +274,11 @@ class Recognizer:
     def _classify(self, faces: Faces, reference: Reference | None) -> Recognitions:
         model = self._model
         if reference is not None:
+            if not isinstance(reference, Reference):
+                raise MienError(
+                    f"{type(reference).__name__} is no reference; make one with neutral_reference or reference, or "
+                    "read one with mien.Reference.load"
+                )
             model.refuse_foreign(reference)
         landmarks = np.stack([face.landmarks_crop for face in faces])
         features = model.encode(np.stack([face.crop for face in faces]))
@@ -299,22 +307,39 @@ def _load_once(run: Path | None) -> Recognizer:
 
 def _read_some(
     recognizer: Recognizer,
+    parent: int,
     folder: str,
     faces: WhichFaces,
     errors: Literal["raise", "return"],
     items: list[tuple[PhotoLike, Reference | None]],
 ) -> list[Recognitions]:
     """A task of an executor."""
-    os.chdir(folder)  # paths, and so names, stay as they were given
+    if os.getpid() != parent:
+        os.chdir(folder)  # paths, and so names, stay as they were given
     return [recognizer._read(item, faces, errors) for item in items]
 
 
 def _refuse_several(face: Face, name: str, faces: WhichFaces) -> None:
     if face.face_count > 1 and faces == "one":
-        raise FaceError(
+        raise SeveralFacesError(
             f"{face.face_count} faces found; crop the photo to one of them, or choose faces='largest' or faces='all'",
             count=face.face_count,
         )
+
+
+def _pairs(
+    photos: Iterable[PhotoLike], references: Iterable[Reference | None]
+) -> Iterator[tuple[PhotoLike, Reference | None]]:
+    """Each photo with its reference, as many of one as of the other."""
+    own = iter(references)
+    for photo in photos:
+        for reference in islice(own, 1):
+            yield photo, reference
+            break
+        else:
+            raise MienError("fewer references than photos; give one for each photo, None where there is none")
+    if next(own, own) is not own:
+        raise MienError("more references than photos; give one for each photo")
 
 
 def _as_list(photos: Iterable[PhotoLike] | PhotoLike) -> Iterable[PhotoLike]:

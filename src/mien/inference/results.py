@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
-from mien.errors import MienError, require
+from mien.errors import MienError, MissingExtraError
 from mien.faces import Face
 from mien.faces.quality import Quality
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
@@ -130,8 +130,8 @@ class Recognition:
             "face": {
                 "place": self.place,
                 "count": self.face.face_count,
-                "box": self.face.box.as_array().round(1).tolist(),
-                "landmarks": self.face.landmarks_photo.round(1).tolist(),
+                "box": self.face.box.as_array().astype(float).round(1).tolist(),
+                "landmarks": self.face.landmarks_photo.astype(float).round(1).tolist(),
                 "quality": self.quality.to_dict(),
             },
         }
@@ -222,22 +222,35 @@ class Recognitions(Sequence[Recognition]):
 
     def to_polars(self) -> polars.DataFrame:
         """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone."""
-        pl = require("polars", "tables")
-        schema = {name: {str: pl.String, int: pl.Int64, float: pl.Float64}[kind] for name, kind in COLUMNS.items()}
-        table: polars.DataFrame = pl.DataFrame(self.to_rows(), schema=schema, orient="row")
-        return table
+        return rows_to_polars(self.to_rows())
 
     def to_pandas(self) -> pandas.DataFrame:
         """As `to_polars`, for pandas, where that is installed."""
-        pd = require("pandas", "tables")
-        table: pandas.DataFrame = pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
-        return table
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("pandas is not installed; run: pip install pandas, or use to_polars") from error
+        return pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
 
     def __repr__(self) -> str:
         shown = ", ".join(face.phrase for face in self.faces[:3]) + (", ..." if len(self) > 3 else "")
         what = "face" if len(self) == 1 else "faces"
         failed = f"; {len(self.errors)} photos could not be read" if self.errors else ""
         return f"Recognitions({len(self)} {what}{': ' if shown else ''}{shown}{failed})"
+
+
+def rows_to_polars(rows: list[dict[str, Any]]) -> polars.DataFrame:
+    """Rows of `Recognitions.to_rows` as a table; bytes of file names that are no UTF-8 stand there as escapes."""
+    import polars as pl
+
+    kinds = {str: pl.String, int: pl.Int64, float: pl.Float64}
+    texts = [name for name, kind in COLUMNS.items() if kind is str]
+    clean = [row | {name: _escaped(row[name]) for name in texts} for row in rows]
+    return pl.DataFrame(clean, schema={name: kinds[kind] for name, kind in COLUMNS.items()}, orient="row")
+
+
+def _escaped(text: str | None) -> str | None:
+    return None if text is None else text.encode(errors="backslashreplace").decode()
 
 
 def _rounded(value: float) -> float:
