@@ -27,7 +27,9 @@ from mien.errors import MienError, OutputError
 
 # Names of files are no markup.
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
-stdout = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+stdout = Console(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout is not None and sys.stdout.isatty() else 160
+)
 
 
 class _Rate(ProgressColumn):
