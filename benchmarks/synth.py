@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mien.cli.console import processor_count
 from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.faces.points68 import INNER, eye_distance
-from mien.jobs.executors import LocalProcesses
+from mien.jobs.executors import LocalProcesses, processor_count
 from mien.synth.generate import generate
 
 

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from mien.errors import CheckpointError
-from mien.files import replacing, saying_where, write_json
+from mien.files import replacing, write_json
 
 META_FILE = "meta.json"
 HEAD_FILE = "head.onnx"
@@ -186,7 +186,7 @@ def read_checked(run: Path, name: str, meta: RunMeta) -> bytes:
 def save_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: dict[str, str] | None = None) -> None:
     """Write named arrays as safetensors, with texts about them."""
     content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path) as temporary, saying_where(path):
+    with replacing(path) as temporary:
         temporary.write_bytes(save(content, metadata=about))
 
 

@@ -85,6 +85,8 @@ def saying_where(path: Path) -> Iterator[None]:
     """Turn the operating system's refusal to write into an `OutputError` that names `path` and the remedy."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # a reader that had enough is no refusal
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "the disk is full; make room and run the same command again"

@@ -163,24 +163,12 @@ class _Placed:
         self._answers, self._place = answers, place
 
     def add(self, read: Recognitions) -> None:
-        with _saying_where(self._place):
+        with saying_where(self._place):
             self._answers.add(read)
 
     def end(self) -> None:
-        with _saying_where(self._place):
+        with saying_where(self._place):
             self._answers.end()
-
-
-@contextmanager
-def _saying_where(place: Path) -> Iterator[None]:
-    """As `saying_where`; a reader that had enough is no error."""
-    try:
-        with saying_where(place):
-            yield
-    except OutputError as error:
-        if isinstance(error.__cause__, BrokenPipeError):
-            raise error.__cause__ from None
-        raise
 
 
 def _open(stack: ExitStack, names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,11 @@ def print_out(text: str) -> None:
     print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
 
 
+def describe_others(others: Mapping[str, int]) -> str:
+    """Files that are no photos, by how their names end: `2 .txt, 1 .mov`."""
+    return ", ".join(f"{count} {suffix or 'without an ending'}" for suffix, count in others.items())
+
+
 def print_error(error: MienError) -> None:
     """An error of a user's input, in one line on stderr, with the options that help."""
     from mien.errors import SeveralFacesError
@@ -122,8 +127,3 @@ def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = (
         raise OutputError(f"{path}: is read as well, and would be lost; name another file")
     if not os.path.isdir(path.parent):
         raise OutputError(f"{path}: its folder does not exist; make it first, or choose another place")
-
-
-def processor_count() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import processor_count, progress_bar, stderr, stdout
+from mien.cli.console import progress_bar, stderr, stdout
 from mien.cli.evaluate import print_results
 from mien.cli.train import describe
 
@@ -51,7 +51,7 @@ def demo(
 def _make_and_prepare(faces: Path, prepared: Path) -> None:
     from mien.datasets import Preparation
     from mien.datasets.sources import read_source
-    from mien.jobs.executors import LocalProcesses
+    from mien.jobs.executors import LocalProcesses, processor_count
     from mien.synth.generate import generate
 
     executor = LocalProcesses(processor_count())

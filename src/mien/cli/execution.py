@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import processor_count
-
 if TYPE_CHECKING:
     from mien.jobs.executors import Executor
 
@@ -32,6 +30,6 @@ def make_executor(workers: int | None, ray: str | None) -> Executor:
 
         require("ray", "ray")  # asked for, so missed even where nothing is left to do
         return RayExecutor(ray, workers)
-    from mien.jobs.executors import LocalProcesses
+    from mien.jobs.executors import LocalProcesses, processor_count
 
     return LocalProcesses(workers or processor_count())

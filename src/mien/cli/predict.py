@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
-from mien.cli.console import print_error, print_out, progress_bar, refuse_output, shown, stderr
+from mien.cli.console import describe_others, print_error, print_out, progress_bar, refuse_output, shown, stderr
 from mien.cli.execution import Ray, make_executor
 
 if TYPE_CHECKING:
@@ -157,9 +157,7 @@ def _named(photos: list[str]) -> Iterator[str]:
         if name != "-" and os.path.isdir(name):
             content = scan_folder(name)
             if content.others:
-                kinds = ", ".join(
-                    f"{count} {suffix or 'without an ending'}" for suffix, count in content.others.items()
-                )
+                kinds = describe_others(content.others)
                 stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"), soft_wrap=True)
             yield from map(str, content.photos)
         elif not os.path.lexists(name) and (found := sorted(glob.glob(name, recursive=True))):

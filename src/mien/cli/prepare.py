@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import print_json, progress_bar, shown, stderr, stdout
+from mien.cli.console import describe_others, print_json, progress_bar, shown, stderr, stdout
 from mien.cli.execution import Ray, Workers, make_executor
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def _facts(summary: Summary, counts: Counts, others: Mapping[str, int]) -> list[
         total = _many(sum(unusable.values()), "entry", "entries")
         facts.append(f"{total} not usable: " + ", ".join(f"{count} {status}" for status, count in unusable.items()))
     if others:
-        kinds = ", ".join(f"{count} {suffix or 'without an ending'}" for suffix, count in others.items())
-        facts.append(f"{_many(sum(others.values()), 'other file')}: {kinds}")
+        facts.append(f"{_many(sum(others.values()), 'other file')}: {describe_others(others)}")
     return facts
 
 

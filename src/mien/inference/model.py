@@ -113,11 +113,6 @@ class ExpressionModel:
         feature = mean_feature(features) if self.meta.relative_visual and len(features) > 1 else None
         return replace(self.population.estimate(landmarks_crop), feature=feature, model=self.identity)
 
-    def mean_reference(self, landmarks_crop: NDArray[np.float32], features: NDArray[np.float32]) -> Reference:
-        """Eq. 1 over all photos of a subject; arguments as for `reference`."""
-        feature = mean_feature(features) if self.meta.relative_visual else None
-        return replace(Reference.from_mean(landmarks_crop, feature), model=self.identity)
-
     def scores(
         self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
     ) -> NDArray[np.float32]:

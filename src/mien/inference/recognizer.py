@@ -28,7 +28,7 @@ from mien.faces import Face, FaceExtractor, Faces
 from mien.images import PhotoSource, open_photo
 from mien.inference.model import WEIGHTS, ExpressionModel
 from mien.inference.results import Recognition, Recognitions
-from mien.jobs.executors import Executor
+from mien.jobs.executors import Executor, processor_count
 
 WhichFaces = Literal["one", "largest", "all"]
 """`one`: the face of a photo that shows one; several are refused. `largest`: the largest. `all`: every face."""
@@ -171,7 +171,7 @@ class Recognizer:
         def read(item: tuple[PhotoLike, Reference | None]) -> Recognitions:
             return self._read(item, faces, errors)
 
-        yield from _map_ahead(read, items, workers or _processors())
+        yield from _map_ahead(read, items, workers or processor_count())
 
     def detect_many(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces = "all", workers: int | None = None
@@ -188,7 +188,7 @@ class Recognizer:
             except PhotoError as error:
                 return error
 
-        return _map_ahead(find, _as_list(photos), workers or _processors())
+        return _map_ahead(find, _as_list(photos), workers or processor_count())
 
     def neutral_reference(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
@@ -366,10 +366,6 @@ def _map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: i
         finally:
             for future in begun:
                 future.cancel()
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 __all__ = ["PhotoLike", "Recognizer", "WhichFaces"]

@@ -30,6 +30,11 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_
 spin while they wait for one another halve the rate of all."""
 
 
+def processor_count() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Pool(Protocol[Item_contra, Result_co]):
     """One piece of work under way: takes items, gives results as they come."""
 
