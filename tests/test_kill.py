@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from contents import digests
 
 from mien.datasets import PreparedSet
 from mien.jobs.executors import LocalProcesses
@@ -37,10 +38,6 @@ def _prepare(command: list[str]) -> None:
     assert subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode in (0, 1)
 
 
-def _content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people, one photo in each class: three shards of a preparation."""
@@ -54,7 +51,7 @@ def test_making_faces(faces: Path, tmp_path: Path, photos: int) -> None:
     command = _mien("synth", tmp_path / "out", "--subjects", "6", "--samples", "1", "--seed", "2", "--height", "216")
     _kill_when(command, tmp_path / "out" / "Sample_*.jpg", photos)
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    assert _content(tmp_path / "out") == _content(faces)
+    assert digests(tmp_path / "out") == digests(faces)
 
 
 @pytest.mark.parametrize("shards", [0, 1, 2])
@@ -65,7 +62,7 @@ def test_preparing(faces: Path, tmp_path: Path, shards: int) -> None:
     reached = tmp_path / "cut" / "shards" / ("*.parquet" if shards else "plan.json")
     _kill_when(command, reached, max(shards, 1))
     _prepare(command)
-    assert _content(tmp_path / "cut") == _content(tmp_path / "whole")
+    assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("recipe", ["quick", "mien"])

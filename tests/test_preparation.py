@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
+from contents import digests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -222,10 +223,6 @@ def _prepare(photos: Path, out: Path, kill_after: int | None = None) -> None:
     PREPARATION.run(read_source(photos), out, progress=report)
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
 def test_after_real_kills_at_every_step_the_bytes_are_those_of_an_undisturbed_run(
     photos: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -237,7 +234,7 @@ def test_after_real_kills_at_every_step_the_bytes_are_those_of_an_undisturbed_ru
     with pytest.raises(DataError, match="did not finish"):
         PreparedSet.open(tmp_path / "cut")
     _prepare(photos, tmp_path / "cut")
-    assert _bytes(tmp_path / "cut") == _bytes(whole)
+    assert digests(tmp_path / "cut") == digests(whole)
 
 
 @pytest.fixture
@@ -262,7 +259,7 @@ def test_a_full_disk_is_a_clear_error_and_the_set_goes_on_when_there_is_room(
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
     _prepare(photos, small_disk / "set")
-    assert _bytes(small_disk / "set") == _bytes(whole)
+    assert digests(small_disk / "set") == digests(whole)
 
 
 def test_a_file_over_the_limit_of_its_disk_is_a_clear_error(photos: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import pytest
+from contents import digests
 from PIL import Image
 from skimage import data
 
@@ -34,31 +35,27 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The content of the set as one process makes it."""
     out = tmp_path_factory.mktemp("whole") / "set"
     PREPARATION.run(read_source(photos), out)
-    return _content(out)
-
-
-def _content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return digests(out)
 
 
 def test_a_cluster_on_this_machine_makes_the_bytes_of_one_process(
-    photos: Path, whole: dict[str, bytes], tmp_path: Path
+    photos: Path, whole: dict[str, str], tmp_path: Path
 ) -> None:
     seen: list[int] = []
     executor = RayExecutor("local", workers=2)
     PREPARATION.run(read_source(photos), tmp_path / "set", executor, lambda done, total: seen.append(done))
-    assert _content(tmp_path / "set") == whole
+    assert digests(tmp_path / "set") == whole
     assert seen == list(range(13))
     assert not ray.is_initialized()
 
 
 @pytest.mark.slow
 def test_a_node_that_is_killed_half_way_costs_no_byte_and_no_word(
-    photos: Path, whole: dict[str, bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    photos: Path, whole: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from ray.cluster_utils import Cluster
 
@@ -76,7 +73,7 @@ def test_a_node_that_is_killed_half_way_costs_no_byte_and_no_word(
         assert capfd.readouterr() == ("", "")
     finally:
         cluster.shutdown()
-    assert _content(tmp_path / "set") == whole
+    assert digests(tmp_path / "set") == whole
 
 
 def _square(number: int) -> int:

@@ -157,8 +157,11 @@ class Scene:
         return mesh
 
     def set_lamps(self, lamps: Sequence[tuple[NDArray[np.floating], NDArray[np.floating]]]) -> None:
-        """Direction towards the lamp and RGB colour, of one or two; they light what is wet."""
+        """Direction towards the lamp and RGB colour; the first two light what is wet."""
+        for light in self._lamps:
+            light.SwitchOff()  # one may be on since another person's photo
         for light, (direction, colour) in zip(self._lamps, lamps, strict=False):
+            light.SwitchOn()
             light.SetPosition(*(_LAMP_DISTANCE * direction.astype(float)))
             light.SetFocalPoint(0, 0, 0)
             light.SetIntensity(1.2)
