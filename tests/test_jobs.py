@@ -200,13 +200,14 @@ def test_a_killed_worker_is_a_clear_error() -> None:
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(
-        "import signal\n"
+        "import os, signal\n"
         "from mien.jobs.executors import LocalProcesses\n"
-        "def wait(number): print('works', flush=True); signal.pause()\n"
+        "def wait(number): os.write(1, b'works\\n'); signal.pause()\n"  # whole lines, whoever else writes
         "if __name__ == '__main__': list(LocalProcesses(2).unordered(wait, range(2)))\n"
     )
     with subprocess.Popen([sys.executable, tmp_path / "worker.py"], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
-        assert [parent.stdout.readline() for _ in range(2)] == [b"works\n"] * 2
+        started = [parent.stdout.readline() for _ in range(2)]
         parent.kill()
+        assert started == [b"works\n"] * 2
         assert parent.stdout.read() == b""  # it ends when nobody is left who could write there

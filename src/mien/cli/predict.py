@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
-from mien.cli.console import describe_others, print_error, print_out, progress_bar, refuse_output, shown, stderr
+from mien.cli.console import print_error, print_out, progress_bar, refuse_output, shown, stderr
 from mien.cli.execution import Ray, make_executor
+from mien.cli.photos import named_photos
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
@@ -75,7 +73,7 @@ def predict(
 ) -> None:
     from mien.inference import Recognizer
 
-    named, neutral = list(_named(photos)), list(_named(neutral or []))
+    named, neutral = list(named_photos(photos)), list(named_photos(neutral or []))
     _refuse_contradictions(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
@@ -144,26 +142,6 @@ def _refuse_contradictions(
     for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS), (saved, ())):
         if path is not None:
             refuse_output(path, endings, inputs)
-
-
-def _named(photos: list[str]) -> Iterator[str]:
-    """Every photo that is meant: those of a folder, those that fit a pattern."""
-    from mien.errors import UnreadableError
-    from mien.images import scan_folder
-
-    for name in photos:
-        if name.startswith(("http://", "https://", "ftp://")):
-            raise UnreadableError("an address on the net, and mien reads files only; save the photo first", name)
-        if name != "-" and os.path.isdir(name):
-            content = scan_folder(name)
-            if content.others:
-                kinds = describe_others(content.others)
-                stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"), soft_wrap=True)
-            yield from map(str, content.photos)
-        elif not os.path.lexists(name) and (found := sorted(glob.glob(name, recursive=True))):
-            yield from found
-        else:
-            yield name
 
 
 def _reference(

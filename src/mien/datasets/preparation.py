@@ -35,7 +35,8 @@ from mien.datasets.prepared import (
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import FaceExtractor
-from mien.faces.alignment import CROP_SIZE
+from mien.faces.alignment import CROP_SIZE, AlignmentName
+from mien.faces.landmarks import LandmarkerName
 from mien.files import saying_where, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
@@ -43,7 +44,7 @@ from mien.jobs.executors import THIS_PROCESS, Executor
 from mien.jobs.shards import Progress, run_shards
 
 _PLAN = f"{WORK_FOLDER}/plan.json"
-_FORMAT = 3
+_FORMAT = 4
 _REMEDY = "prepare into another folder, or remove this one"
 MANY = 100
 """Leaks that set.json names one by one."""
@@ -77,6 +78,8 @@ class Preparation:
     Attributes:
         crop_size: side of the crops in pixels.
         landmark_size: find the landmarks on crops of this side as well (1200 in the paper's study).
+        landmarker: what finds the landmarks, see `mien.faces.landmarks`.
+        alignment: of the crops, see `mien.faces.alignment`.
         whole_without_face: where no face is found, take the whole photo for one, as the paper's code did, and say so.
         split: `random`; `challenge` or `paper`, by the subject numbers of iCV-MEFED.
         validation, test: shares of the subjects that the manifest assigns to no split.
@@ -86,6 +89,8 @@ class Preparation:
 
     crop_size: int = CROP_SIZE
     landmark_size: int | None = None
+    landmarker: LandmarkerName = "ert"
+    alignment: AlignmentName = "normalised"
     whole_without_face: bool = False
     split: str = "random"
     validation: float = 0.1
@@ -138,6 +143,8 @@ class Preparation:
             "photos": _fingerprint(manifest),
             "crop_size": self.crop_size,
             "landmark_size": self.landmark_size,
+            "landmarker": self.landmarker,
+            "alignment": self.alignment,
             "whole_without_face": self.whole_without_face,
             "split": self.split if self.split in RANGES else shares,
             "shard_size": self.shard_size,
@@ -162,7 +169,7 @@ class Preparation:
         """Do the shards that are missing, and give the rows of all."""
         with saying_where(out):
             lay_out_crops(out / crops_file(self.crop_size), manifest.table.height, self.crop_size)
-        pixels = _Pixels(self.crop_size, self.landmark_size, self.whole_without_face)
+        pixels = _Pixels(self.crop_size, self.landmark_size, self.landmarker, self.alignment, self.whole_without_face)
         folder, root = out.absolute(), manifest.root.absolute()
         shards = [
             _Shard(folder, number, root, start, manifest.table.slice(start, self.shard_size), pixels)
@@ -192,6 +199,8 @@ class _Pixels:
 
     crop_size: int
     landmark_size: int | None
+    landmarker: LandmarkerName
+    alignment: AlignmentName
     whole_without_face: bool
 
     @property
@@ -229,10 +238,17 @@ class _Shard:
 
 @cache
 def _extractor(pixels: _Pixels) -> FaceExtractor:
-    """One in a process: loading the landmark predictor takes half a second."""
+    """One in a process: loading a predictor of landmarks may take half a second."""
     finer = () if pixels.landmark_size is None else (pixels.landmark_size,)
     # Sets show one person a photo; to notice every face beside would double the time of a camera's photos.
-    return FaceExtractor(pixels.crop_size, finer, pixels.whole_without_face, thorough=False)
+    return FaceExtractor(
+        pixels.crop_size,
+        finer,
+        pixels.whole_without_face,
+        thorough=False,
+        landmarker=pixels.landmarker,
+        alignment=pixels.alignment,
+    )
 
 
 def _prepare_shard(shard: _Shard) -> None:

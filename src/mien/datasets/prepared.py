@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from mien.datasets.crops import crops_file, open_crops
 from mien.displacement import displacement_by_subject
 from mien.errors import DataError
+from mien.faces.alignment import AlignmentName
+from mien.faces.landmarks import LandmarkerName
 from mien.faces.points68 import POINT_COUNT
 from mien.labels import texts_to_indices
 
@@ -190,6 +192,20 @@ class PreparedSet:
     def crop_size(self) -> int:
         """Side of the crops in pixels."""
         return int(self.info["crop_size"])
+
+    @cached_property
+    def landmarker(self) -> LandmarkerName:
+        """What found the landmarks."""
+        return "cnn" if self._parameter("landmarker") == "cnn" else "ert"
+
+    @cached_property
+    def alignment(self) -> AlignmentName:
+        """How its faces are aligned."""
+        return "normalised" if self._parameter("alignment") == "normalised" else "similarity"
+
+    def _parameter(self, name: str) -> Any:
+        """Of the preparation; None where it did not know it yet."""
+        return self.info.get("parameters", {}).get(name)
 
     @cached_property
     def crops(self) -> NDArray[np.uint8]:

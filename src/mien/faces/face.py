@@ -28,6 +28,9 @@ class Face:
         landmarks_photo: shape (68, 2), float32, photo pixels.
         crop: shape (size, size, 3), uint8, RGB: the aligned face.
         landmarks_crop: shape (68, 2), float32, crop pixels, found anew on the crop.
+        confidence: shape (68,), float32, 0..1: how sure the predictor is of each landmark of the crop, see `Marks`;
+            NaN where it does not say.
+        stretch: how many times wider than in the photo the face is in the crop, beside its size.
         landmarks_fine: side -> shape (68, 2), float32: found on a crop of that side, but in pixels of `crop`, so
             that they can be compared with `landmarks_crop`.
     """
@@ -37,6 +40,8 @@ class Face:
     landmarks_photo: Landmarks
     crop: RGBImage
     landmarks_crop: Landmarks
+    confidence: NDArray[np.float32]
+    stretch: float = 1.0
     landmarks_fine: dict[int, Landmarks] = field(default_factory=dict)
 
     @cached_property

@@ -55,7 +55,9 @@ class Recognizer:
     def __init__(self, model: ExpressionModel) -> None:
         self._model = model
         self._run = None if model.path == WEIGHTS else model.path.resolve()
-        self._extractor = FaceExtractor(model.meta.crop_size)
+        self._extractor = FaceExtractor(
+            model.meta.crop_size, landmarker=model.meta.landmarker, alignment=model.meta.alignment
+        )
 
     @classmethod
     def load(cls, run: str | os.PathLike[str] | None = None) -> Recognizer:
