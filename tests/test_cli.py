@@ -85,6 +85,24 @@ def test_photos_of_one_person_are_compared_with_one_another_though_one_is_bad(
     assert bad["photo"] == str(tmp_path / "empty.jpg")
 
 
+def test_a_reference_of_another_person_is_warned_of_in_a_line_unless_it_is_trusted(
+    astronaut: Path, trained: Path, small_synthetic_set: Path
+) -> None:
+    one, another = sorted(small_synthetic_set.glob("*.jpg"))[:2]
+    words = ("predict", one, "--run", trained, "--jsonl")
+    answer = _mien(*words, "--neutral", astronaut)
+    assert answer.returncode == 0
+    assert "other person" in json.loads(answer.stdout)["flags"]
+    [line] = [line for line in answer.stderr.splitlines() if str(one) in line]
+    assert str(astronaut) in line
+    for quiet in (("--neutral", another), ("--neutral", astronaut, "--trust-reference")):
+        assert str(one) not in _mien(*words, *quiet).stderr
+    answer = _mien(*words, another, astronaut, "--same-person")
+    [line] = answer.stderr.splitlines()
+    assert str(astronaut) in line
+    assert str(one) not in line
+
+
 def test_the_largest_face_is_taken_of_a_reference_too(astronaut: Path, trained: Path, tmp_path: Path) -> None:
     two = tmp_path / "two.png"
     Image.fromarray(np.hstack([data.astronaut()[:400]] * 2)).save(two)

@@ -11,6 +11,7 @@ from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
 from mien.faces.detection import FaceDetector
 from mien.faces.exposure import USUAL, expose
+from mien.faces.identity import ONE_PERSON, identity_distance, shows_majority
 from mien.faces.points68 import MIRROR, REGIONS, eye_distance, mirror
 from mien.images import PhotoArray
 
@@ -225,3 +226,23 @@ def test_quality_tells_blurred_small_and_tilted_faces(astronaut: np.ndarray, ext
     assert blurred.sharpness < 0.6 * sharp.sharpness
     assert small.size == pytest.approx(sharp.size / 2, rel=0.1)
     assert tilted.roll - sharp.roll == pytest.approx(12, abs=3)
+
+
+def test_an_identity_belongs_to_the_person_not_to_the_light_or_the_side(astronaut: np.ndarray) -> None:
+    face = FaceExtractor().extract(astronaut)
+    dark = FaceExtractor().extract((astronaut * 0.6).astype(np.uint8))
+    mirrored = FaceExtractor().extract(np.ascontiguousarray(astronaut[:, ::-1]))
+    assert identity_distance(face.identity, face.identity) == 0
+    for same in (dark, mirrored):
+        assert identity_distance(face.identity, same.identity) < ONE_PERSON
+
+
+def test_the_majority_is_found_in_any_order_and_one_person_alone_is_a_majority() -> None:
+    rng = np.random.default_rng(0)
+    people = rng.normal(size=(3, 128)) / 128**0.5
+    who = np.array([0, 1, 1, 2, 1, 0, 1])
+    identities = people[who] + rng.normal(size=(7, 128)) * 0.01
+    for order in (np.arange(7), rng.permutation(7)):
+        np.testing.assert_array_equal(shows_majority(identities[order]), who[order] == 1)
+    assert shows_majority(identities[:1]).tolist() == [True]
+    assert shows_majority(people).sum() == 1

@@ -49,8 +49,12 @@ def predict(
     ] = False,
     reference: Annotated[Path | None, typer.Option(help="A reference that --save-reference wrote.")] = None,
     save_reference: Annotated[
-        Path | None, typer.Option(help="Write the reference (no picture, 1 kB) into this file for later.")
+        Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
     ] = None,
+    trust_reference: Annotated[
+        bool,
+        typer.Option("--trust-reference", help="Do not check that the reference is of the person in the photos."),
+    ] = False,
     run: Annotated[
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
     ] = None,
@@ -74,6 +78,7 @@ def predict(
     ray: Ray = None,
 ) -> None:
     from mien.inference import Recognizer
+    from mien.inference.results import OTHER_PERSON
 
     named, neutral = list(_named(photos)), list(_named(neutral or []))
     _refuse_contradictions(
@@ -85,13 +90,18 @@ def predict(
         outputs=(save_reference, picture, output),
     )
     wanted = "largest" if largest_face else faces
-    recognizer = Recognizer.load(run)
+    recognizer = Recognizer.load(run, trust_reference=trust_reference)
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
     given, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
     if save_reference is not None and used is not None:
         used.save(save_reference)
+    names = neutral or ([str(reference)] if reference else [])
+    strangers = [] if same_person or used is None else list(used.strangers)
+    if strangers:
+        _warn(f"{_some(strangers)}: shows another person than most photos of the reference; leave it out")
     failed = False
     some: Recognition | None = None
+    strangers = []
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
         executor = _executor(len(named), workers, ray)
         read = recognizer.recognize_many(
@@ -100,10 +110,14 @@ def predict(
         for done, part in enumerate(read, start=1):
             answers.add(part)
             some = part[0] if len(part) else some
+            strangers += [face.photo for face in part if OTHER_PERSON in face.flags]
             show(done, len(named))
             for _, error in part.errors:
                 failed = True
                 print_error(error)
+    if strangers:
+        than = "most photos" if same_person else f"the reference ({_some(names)})"
+        _warn(f"{_some(strangers)}: seems to show another person than {than}; give photos of one person")
     if picture is not None and some is not None:
         _draw(sources[0], some, picture)
     if output is not None:
@@ -190,6 +204,16 @@ def _reference(
     usable = [seen for seen in found if isinstance(seen, Faces)]
     again = [seen if isinstance(seen, Faces) else source for seen, source in zip(found, sources, strict=True)]
     return again, recognizer.reference(usable, one) if usable else None
+
+
+def _warn(warning: str) -> None:
+    stderr.print(shown(f"mien: {warning}, or add --trust-reference"), soft_wrap=True)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _executor(photos: int, workers: int | None, ray: str | None) -> Executor | None:

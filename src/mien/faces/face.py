@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.faces.detection import FaceBox
+from mien.faces.identity import Identity, describe_identity
 from mien.faces.landmarks import Landmarks
 from mien.faces.points68 import POINT_COUNT
 from mien.faces.quality import Quality, measure_quality
@@ -43,6 +44,11 @@ class Face:
     def quality(self) -> Quality:
         """How well it can be read."""
         return measure_quality(self.crop, self.landmarks_photo, self.landmarks_crop, self.box.score)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who it is, shape (128,): asked for only where a face is compared with a reference (0.1 s)."""
+        return describe_identity(self.crop, self.landmarks_crop)
 
     def __repr__(self) -> str:
         left, top, right, bottom = (round(edge) for edge in self.box.as_array().tolist())

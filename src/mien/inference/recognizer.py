@@ -14,6 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice, repeat
 from pathlib import Path
@@ -25,6 +26,7 @@ from mien.artifacts import Calibration, RunMeta
 from mien.displacement import Reference
 from mien.errors import CheckpointError, FaceError, MienError, PhotoError, SeveralFacesError
 from mien.faces import Face, FaceExtractor, Faces
+from mien.faces.identity import identity_distance, shows_majority
 from mien.images import PhotoSource, open_photo
 from mien.inference.model import WEIGHTS, ExpressionModel
 from mien.inference.results import Recognition, Recognitions
@@ -50,16 +52,18 @@ class Recognizer:
 
     Args:
         model: encoder, head, population and calibration of a run.
+        trust_reference: do not ask whether photos show the person of their reference, which costs 0.1 s a face.
     """
 
-    def __init__(self, model: ExpressionModel) -> None:
+    def __init__(self, model: ExpressionModel, *, trust_reference: bool = False) -> None:
         self._model = model
+        self.trust_reference = trust_reference
         self._run = None if model.path == WEIGHTS else model.path.resolve()
         self._extractor = FaceExtractor(model.meta.crop_size)
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str] | None = None) -> Recognizer:
-        """Load a trained run, or the weights that come with mien.
+    def load(cls, run: str | os.PathLike[str] | None = None, *, trust_reference: bool = False) -> Recognizer:
+        """Load a trained run, or the weights that come with mien; arguments as for the class.
 
         Raises:
             CheckpointError: no such run, an unfinished or damaged one, one of another version of mien, or one whose
@@ -71,7 +75,7 @@ class Recognizer:
                 f"{model.path}: trained with landmarks from crops of {size} pixels; name a run of those from crops "
                 "of its pictures' own size"
             )
-        return cls(model)
+        return cls(model, trust_reference=trust_reference)
 
     @property
     def meta(self) -> RunMeta:
@@ -193,7 +197,7 @@ class Recognizer:
     def neutral_reference(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
     ) -> Reference:
-        """A reference from photos of the neutral face; one is enough.
+        """A reference from photos of the neutral face; one is enough. `Reference.strangers` names those of others.
 
         Args:
             photos: as for `recognize`; one alone is taken as a list of one.
@@ -203,13 +207,16 @@ class Recognizer:
             PhotoError: one of the photos cannot be used, or there are none.
         """
         found = self._find_all(photos, faces)
-        return self._model.neutral_reference(np.stack([face.landmarks_crop for face in found]))
+        reference = self._model.neutral_reference(np.stack([seen[0].landmarks_crop for seen in found]))
+        return self._identified(reference, found)
 
     def reference(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
     ) -> Reference:
         """A reference from photos of one person with various expressions, the more the better.
 
+        `Reference.strangers` names those of others.
+
         Args:
             photos: as for `recognize`; one alone is taken as a list of one.
             faces: which face is meant where a photo shows several.
@@ -218,8 +225,9 @@ class Recognizer:
             PhotoError: one of the photos cannot be used, or there are none.
         """
         found = self._find_all(photos, faces)
-        features = self._model.encode(np.stack([face.crop for face in found]))
-        return self._model.reference(np.stack([face.landmarks_crop for face in found]), features)
+        features = self._model.encode(np.stack([seen[0].crop for seen in found]))
+        reference = self._model.reference(np.stack([seen[0].landmarks_crop for seen in found]), features)
+        return self._identified(reference, found)
 
     def _read(
         self, item: tuple[PhotoLike, Reference | None], faces: WhichFaces, errors: Literal["raise", "return"]
@@ -265,11 +273,25 @@ class Recognizer:
         except FaceError as error:
             raise type(error)(error.reason, opened.name, error.count) from error
 
-    def _find_all(self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces) -> list[Face]:
-        found = [self._find(photo, faces)[0] for photo in _as_list(photos)]
+    def _find_all(self, photos: Iterable[PhotoLike] | PhotoLike, faces: WhichFaces) -> list[Faces]:
+        found = [self._find(photo, faces) for photo in _as_list(photos)]
         if not found:
             raise PhotoError("a reference needs at least one photo; name a photo of the neutral face")
         return found
+
+    def _identified(self, reference: Reference, found: list[Faces]) -> Reference:
+        """The reference with who it is, and with the photos that show somebody else."""
+        if self.trust_reference:
+            return reference
+        identities = np.stack([seen[0].identity for seen in found])
+        belongs = shows_majority(identities)
+        strangers = tuple(seen.photo for seen, its in zip(found, belongs, strict=True) if not its)
+        return replace(reference, identity=identities[belongs].mean(axis=0), strangers=strangers)
+
+    def _distance(self, face: Face, reference: Reference | None) -> float | None:
+        if self.trust_reference or reference is None or reference.identity is None:
+            return None
+        return identity_distance(face.identity, reference.identity)
 
     def _classify(self, faces: Faces, reference: Reference | None) -> Recognitions:
         model = self._model
@@ -286,23 +308,24 @@ class Recognizer:
             reference or model.reference(landmarks[i : i + 1], features[i : i + 1]) for i in range(len(faces))
         ]
         probabilities = model.probabilities(model.scores(features, landmarks, references), references)
-        read = zip(probabilities, references, faces, strict=True)
-        return Recognitions(
-            tuple(Recognition(row, used, face, faces.photo, place) for place, (row, used, face) in enumerate(read)),
-            faces.photo,
+        rows = zip(probabilities, references, faces, strict=True)
+        read = tuple(
+            Recognition(row, used, face, faces.photo, place, self._distance(face, reference))
+            for place, (row, used, face) in enumerate(rows)
         )
+        return Recognitions(read, faces.photo)
 
-    def __reduce__(self) -> tuple[Callable[..., Recognizer], tuple[Path | None]]:
-        return _load_once, (self._run,)
+    def __reduce__(self) -> tuple[Callable[..., Recognizer], tuple[Path | None, bool]]:
+        return _load_once, (self._run, self.trust_reference)
 
     def __repr__(self) -> str:
         return f"Recognizer({'weights that come with mien' if self._run is None else self._run})"
 
 
 @cache
-def _load_once(run: Path | None) -> Recognizer:
+def _load_once(run: Path | None, trust_reference: bool) -> Recognizer:
     """One in a process, for what is unpickled there."""
-    return Recognizer.load(run)
+    return Recognizer.load(run, trust_reference=trust_reference)
 
 
 def _read_some(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mien.displacement import Reference
 from mien.errors import MienError, MissingExtraError
 from mien.faces import Face
+from mien.faces.identity import ONE_PERSON
 from mien.faces.quality import Quality
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import polars
 
 _BOX = ("left", "top", "right", "bottom")
+OTHER_PERSON = "other person"
 COLUMNS: dict[str, type] = {
     "photo": str,
     "face": int,
@@ -36,6 +38,8 @@ COLUMNS: dict[str, type] = {
     "neutral": float,
     "reference": str,
     "reference_photos": int,
+    "reference_distance": float,
+    "flags": str,
     **dict.fromkeys(_BOX, float),
     **{name: float for name in ("size", "sharpness", "exposure", "roll", "yaw", "score")},
     **{f"p_{emotion}": float for emotion in CLASSES},
@@ -43,9 +47,10 @@ COLUMNS: dict[str, type] = {
 }
 """Columns of the tables, a row a face.
 
-The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with;
-where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes, named by its label text
-(`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
+The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with,
+how far from that person the face is; what speaks against the answer, joined by commas; where the face is, in photo
+pixels; its `Quality`; the probability of each of the 50 classes, named by its label text (`p_N_N`, `p_1_1`, ...); and
+why there is nothing, where there is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,8 @@ class Recognition:
         face: the face.
         photo: name of the photo.
         place: of the face among those that were read in the photo, from 0.
+        reference_distance: between the identities of the face and of the reference, for one person up to
+            `mien.faces.identity.ONE_PERSON` (0.46); None where it was not asked for, or the reference has none.
     """
 
     probabilities: NDArray[np.float64]
@@ -65,6 +72,7 @@ class Recognition:
     face: Face
     photo: str = "photo"
     place: int = 0
+    reference_distance: float | None = None
 
     @cached_property
     def emotion(self) -> CompoundEmotion:
@@ -106,6 +114,12 @@ class Recognition:
         """How well the face can be read."""
         return self.face.quality
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What speaks against the answer, in words; `other person`: the face is not that of the reference."""
+        stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
+        return (OTHER_PERSON,) * stranger
+
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
@@ -127,6 +141,8 @@ class Recognition:
             "neutral": _rounded(self.neutral),
             "matrix": np.round(self.matrix, 4).tolist(),
             "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
+            "reference_distance": None if self.reference_distance is None else _rounded(self.reference_distance),
+            "flags": list(self.flags),
             "face": {
                 "place": self.place,
                 "count": self.face.face_count,
@@ -149,6 +165,8 @@ class Recognition:
             "neutral": self.neutral,
             "reference": self.reference.kind,
             "reference_photos": self.reference.photo_count,
+            "reference_distance": self.reference_distance,
+            "flags": ", ".join(self.flags),
             **dict(zip(_BOX, self.face.box.as_array().tolist(), strict=True)),
             **self.quality.to_dict(),
             **{f"p_{emotion}": float(p) for emotion, p in zip(CLASSES, self.probabilities, strict=True)},
