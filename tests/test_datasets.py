@@ -1,8 +1,10 @@
+import json
 import os
 import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import icv_mefed
 import numpy as np
@@ -464,27 +466,83 @@ def test_a_photo_is_the_same_however_its_path_is_written_and_empty_lines_count_n
     assert manifest.table["status"].to_list() == ["duplicate", "duplicate"]
 
 
-@pytest.mark.parametrize("harm", ["no samples", "no crops", "short crops", "list", "no object", "no column"])
-def test_a_set_that_was_harmed_is_refused_by_whoever_opens_it(faces: Path, tmp_path: Path, harm: str) -> None:
+HARMS = (
+    "no samples", "no crops", "short crops", "long crops", "list", "no object", "null size", "null files",
+    "no column", "short table", "long table", "no landmarks", "broken landmarks", "no subject",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_set_that_was_harmed_is_refused_by_whoever_opens_it(
+    faces: Path, tmp_path: Path, harm: str, checksums: bool
+) -> None:
     out = tmp_path / "set"
     _prepare(faces, out)
-    samples = pl.read_parquet(out / "samples.parquet")
-    if harm == "no samples":
-        (out / "samples.parquet").unlink()
-    elif harm == "no crops":
-        (out / "crops-224.npy").unlink()
-    elif harm == "short crops":
-        np.save(out / "crops-224.npy", np.zeros((3, 224, 224, 3), dtype=np.uint8))
-    elif harm == "list":
-        (out / "set.json").write_text("[]")
-    elif harm == "no object":
-        (out / "set.json").write_text("{}")
-    elif harm == "no column":
-        samples.drop("status").write_parquet(out / "samples.parquet")
-    with pytest.raises((DataError, OutputError), match=r"damaged|holds uint8 of shape"):
+    info = json.loads((out / "set.json").read_text())
+    if not checksums:  # as in sets of before
+        info = {key: value for key, value in info.items() if key != "files"}
+        (out / "set.json").write_text(json.dumps(info))
+    _harm(out, harm, pl.read_parquet(out / "samples.parquet"), info)
+    with pytest.raises((DataError, OutputError)):
         _prepare(faces, out)
-    with pytest.raises(DataError, match=r"damaged|holds uint8 of shape"):
-        _ = PreparedSet.open(out).crops
+    with pytest.raises(DataError):
+        PreparedSet.open(out)
+
+
+def _harm(out: Path, harm: str, samples: pl.DataFrame, info: dict[str, Any]) -> None:
+    nan = pl.lit([np.nan] * 136, dtype=pl.Array(pl.Float32, 136))
+    tables = {
+        "no column": lambda: samples.drop("status"),
+        "short table": lambda: samples[:-1],
+        "long table": lambda: pl.concat([samples, samples[:1]]),
+        "no landmarks": lambda: samples.with_columns(landmarks_crop=pl.lit(None)),
+        "broken landmarks": lambda: samples.with_columns(landmarks_crop=nan),
+        "no subject": lambda: samples.with_columns(subject=pl.lit(None)),
+    }
+    texts = {
+        "list": "[]",
+        "no object": "{}",
+        "null size": json.dumps(info | {"crop_size": None}),
+        "null files": json.dumps(info | {"files": None}),
+    }
+    table, crops = out / "samples.parquet", out / "crops-224.npy"
+    if harm in tables:
+        tables[harm]().write_parquet(table)
+    elif harm in texts:
+        (out / "set.json").write_text(texts[harm])
+    elif harm in ("no samples", "no crops"):
+        (table if harm == "no samples" else crops).unlink()
+    elif harm == "short crops":
+        np.save(crops, np.zeros((3, 224, 224, 3), dtype=np.uint8))
+    elif harm == "long crops":
+        crops.write_bytes(crops.read_bytes() + b"more")
+
+
+def _flip_a_bit(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-9, 2)
+        byte = file.read(1)[0]
+        file.seek(-9, 2)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_flipped_bit_is_found_in_the_table_by_who_opens_and_in_the_crops_by_who_verifies(
+    faces: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    _prepare(faces, out)
+    _flip_a_bit(out / "samples.parquet")
+    with pytest.raises(DataError) as refused:
+        PreparedSet.open(out)
+    assert refused.value.path == out / "samples.parquet"
+    _flip_a_bit(out / "samples.parquet")
+    PreparedSet.open(out).verify()
+    _flip_a_bit(out / "crops-224.npy")
+    opened = PreparedSet.open(out)
+    with pytest.raises(DataError) as refused:
+        opened.verify()
+    assert refused.value.path == out / "crops-224.npy"
 
 
 def test_a_set_that_another_program_wrote_is_as_good(prepared: PreparedSet, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mien.datasets.crops import crops_file, lay_out_crops, open_crops, save_crops, write_crops
+from mien.datasets.crops import crops_file, lay_out_crops, save_crops, write_crops
 from mien.datasets.leaks import Leak, find_leaks, hash_face
 from mien.datasets.manifest import UNREADABLE, Manifest
 from mien.datasets.prepared import (
@@ -29,6 +29,7 @@ from mien.datasets.prepared import (
     SCHEMA,
     SET_FILE,
     WORK_FOLDER,
+    hash_files,
     landmarks_column,
     read_samples,
 )
@@ -125,7 +126,8 @@ class Preparation:
                 return self._reopen(out, parameters)
             samples = self._prepare_all(manifest, out, executor, progress)
             leaks = find_leaks(samples)
-            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks))
+            files = hash_files(out, self.crop_size)
+            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks) | {"files": files})
             shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         return _summarise(samples, leaks, up_to_date=False)
 
@@ -153,7 +155,6 @@ class Preparation:
         claim_folder(out, SET_FILE, parameters, _REMEDY, _as_option)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         _, samples = read_samples(out)
-        open_crops(out / crops_file(self.crop_size), samples.height, self.crop_size)
         return _summarise(samples, find_leaks(samples), up_to_date=True)
 
     def _prepare_all(
