@@ -50,6 +50,7 @@ class Lines:
         for face in read:
             name = shown(face.photo) + (f" [{face.place + 1}]" if len(read) > 1 else "")
             line = f"{name:{self._width}}  {face.phrase:25} {face.probability:4.0%}"
+            line += f"   ({', '.join(face.flags)})" if face.flags else ""
             others = ", ".join(f"{other.phrase} {p:.0%}" for other, p in face.top(3)[1:])
             whole = f"{line}   or {others}"
             print_out(whole if self._room is None or len(whole) <= self._room else line)

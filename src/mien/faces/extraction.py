@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.errors import FaceError
 from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
-from mien.faces.exposure import expose
+from mien.faces.exposure import expose, measure_exposure
 from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
 from mien.images import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, RGBImage, open_photo
@@ -102,7 +102,9 @@ class FaceExtractor:
             * np.float32(self.crop_size / size)
             for size in self.landmark_sizes
         }
-        return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine)
+        corners = _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
+        exposure = measure_exposure(decoded.image, corners)
+        return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine, exposure)
 
     def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Landmarks]:
         """The copy with the face in usual light, and its landmarks in photo pixels."""
