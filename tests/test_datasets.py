@@ -21,7 +21,7 @@ from mien.datasets.manifest import Columns, Manifest
 from mien.datasets.prepared import Counts
 from mien.datasets.sources import read_source
 from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
-from mien.errors import DataError, LayoutError, OtherContentError, OtherParametersError, OutputError
+from mien.errors import DataError, LayoutError, LeakError, OtherContentError, OtherParametersError, OutputError
 from mien.jobs.executors import LocalProcesses
 
 
@@ -310,7 +310,7 @@ def test_a_named_layout_is_taken_at_its_word(icv: Path) -> None:
         "Sample_003_002",
         "Sample_011_251",
     ]
-    with pytest.raises(DataError, match="no such table"):
+    with pytest.raises(DataError):
         read_source(icv, "table")
 
 
@@ -357,9 +357,10 @@ def test_the_papers_split_is_the_first_20719_and_the_last_2250_photos_by_subject
 def test_a_split_by_number_leaves_strangers_out_and_needs_numbers() -> None:
     table = pl.DataFrame({"subject": ["003", "094", "130"], "split": [None, None, "train"]})
     assert split_by_number(table, PAPER)["split"].to_list() == ["train", "validation", None]
-    with pytest.raises(DataError, match="subject 'ann' has no number"):
+    with pytest.raises(DataError) as refused:
         split_by_number(table.with_columns(subject=pl.lit("ann")), PAPER)
-    with pytest.raises(DataError, match="no subject is among the training subjects 003-093"):
+    assert refused.value.column == "subject"
+    with pytest.raises(DataError):
         split_by_number(table.filter(pl.col("subject") != "003"), PAPER)
 
 
@@ -388,13 +389,18 @@ def test_a_subject_of_whom_the_table_knows_the_part_is_whole_in_it() -> None:
 
 def test_a_leaking_subject_is_named() -> None:
     table = pl.DataFrame({"path": ["a", "b"], "subject": ["ann", "ann"], "split": ["train", "test"]})
-    with pytest.raises(DataError, match="subject ann is in test and train"):
+    with pytest.raises(LeakError) as refused:
         refuse_leaks(table, Path("set"))
+    assert refused.value.path == Path("set")
+    [leak] = refused.value.leaks
+    assert (leak.kind, leak.across) == ("subject", True)
+    assert "ann" in leak.text
 
 
 def test_too_few_subjects_are_refused() -> None:
-    with pytest.raises(DataError, match="cannot be split"):
+    with pytest.raises(DataError) as refused:
         split_by_subject(_table(2), 0.1, 0.1, seed=0)
+    assert refused.value.column == "split"
 
 
 def test_subjects_without_a_label_are_on_no_side() -> None:
@@ -448,7 +454,7 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(faces: Path, tmp
     before = digests(tmp_path / "set")
     assert PREPARATION.run(read_source(faces), tmp_path / "set").up_to_date
     assert digests(tmp_path / "set") == before
-    with pytest.raises(OtherParametersError, match=r"before: --seed 0; now: --seed 1") as raised:
+    with pytest.raises(OtherParametersError) as raised:
         replace(PREPARATION, seed=1).run(read_source(faces), tmp_path / "set")
     assert raised.value.differing == {"split.seed": (0, 1)}
     (tmp_path / "other").mkdir()
@@ -566,7 +572,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(faces: Path, tmp_path: Path
 
     with pytest.raises(Killed):
         PREPARATION.run(read_source(faces), tmp_path / "cut", progress=stop)
-    with pytest.raises(DataError, match="did not finish"):
+    with pytest.raises(DataError):
         PreparedSet.open(tmp_path / "cut")
     _prepare(faces, tmp_path / "cut")
     assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
@@ -593,5 +599,5 @@ def test_photos_in_no_part_of_a_split_are_left_out(prepared: PreparedSet) -> Non
 
 
 def test_a_part_without_photos_is_refused(prepared: PreparedSet) -> None:
-    with pytest.raises(DataError, match="no labelled photos in the part nonsense"):
+    with pytest.raises(DataError):
         prepared.select("nonsense")

@@ -35,7 +35,7 @@ from mien.datasets.prepared import (
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
-from mien.faces import FaceExtractor
+from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE
 from mien.files import saying_where, write_json, write_parquet
 from mien.images import PhotoFile
@@ -46,6 +46,7 @@ from mien.jobs.shards import Progress, run_shards
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 3
 _REMEDY = "prepare into another folder, or remove this one"
+REPAIRED = "the file's end is missing, but no pixel"
 MANY = 100
 """Leaks that set.json names one by one."""
 
@@ -272,7 +273,7 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     fine = {landmarks_column(size): points.reshape(-1).tolist() for size, points in face.landmarks_fine.items()}
     return {
         "status": OK,
-        "reason": _what_to_know(face.face_count),
+        "reason": _what_to_know(face),
         "face_count": face.face_count,
         "face_box": face.box.as_array().tolist(),
         "face_score": face.box.score if face.face_count else None,
@@ -283,10 +284,15 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     } | fine
 
 
-def _what_to_know(face_count: int) -> str | None:
-    if face_count == 0:
-        return "no face found; the whole photo was taken for one"
-    return f"{face_count} faces; this is the largest" if face_count > 1 else None
+def _what_to_know(face: Face) -> str | None:
+    facts = []
+    if face.face_count == 0:
+        facts.append("no face found; the whole photo was taken for one")
+    elif face.face_count > 1:
+        facts.append(f"{face.face_count} faces; this is the largest")
+    if face.repaired:
+        facts.append(REPAIRED)
+    return "; ".join(facts) or None
 
 
 def _hash_file(path: Path) -> str:
@@ -339,6 +345,7 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
     notes = {
         "show several faces; the largest was taken": int((good["face_count"] > 1).sum()),
         "show no face that was found; the whole photo was taken": int((good["face_count"] == 0).sum()),
+        "lack the end of their file, but no pixel": int(good["reason"].str.contains(REPAIRED, literal=True).sum()),
         "have no label; they count towards their subject's mean": unlabelled,
     }
     lines = [f"{count} photos {what}" for what, count in notes.items() if count]

@@ -68,7 +68,7 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     """
     if not (path / SET_FILE).is_file():
         state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
-        raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}")
+        raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}", path=path)
     try:
         info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))
         crop_size = int(info["crop_size"])
@@ -192,7 +192,9 @@ class PreparedSet:
         if landmark_size is not None and landmarks_column(landmark_size) not in usable.columns:
             raise DataError(
                 f"{path}: holds no landmarks from crops of {landmark_size} pixels; prepare it into another folder "
-                f"with --landmark-size {landmark_size}"
+                f"with --landmark-size {landmark_size}",
+                path=path,
+                column=landmarks_column(landmark_size),
             )
         moved = displacement_by_subject(_landmarks(usable, landmark_size), usable["subject"].to_list())
         return cls(path, info, usable, moved, landmark_size)

@@ -104,7 +104,9 @@ class FaceExtractor:
         }
         corners = _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
         exposure = measure_exposure(decoded.image, corners)
-        return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine, exposure)
+        return Face(
+            box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine, exposure, seen.repaired
+        )
 
     def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Landmarks]:
         """The copy with the face in usual light, and its landmarks in photo pixels."""

@@ -32,6 +32,7 @@ class Face:
         landmarks_fine: side -> shape (68, 2), float32: found on a crop of that side, but in pixels of `crop`, so
             that they can be compared with `landmarks_crop`.
         exposure: mean grey of its middle in the photo, 0..255; None: as that of the crop.
+        repaired: the photo's file lacked its end marker, but no pixel.
     """
 
     box: FaceBox
@@ -41,6 +42,7 @@ class Face:
     landmarks_crop: Landmarks
     landmarks_fine: dict[int, Landmarks] = field(default_factory=dict)
     exposure: float | None = None
+    repaired: bool = False
 
     @cached_property
     def quality(self) -> Quality:

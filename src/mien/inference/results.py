@@ -129,10 +129,11 @@ class Recognition:
         """What speaks against the answer, in words.
 
         `unsure`; `other person`: the face is not that of the reference; and those of its `Quality`: `small`,
-        `blurred`, `dark`, `bright`, `turned`, `covered`, `hardly a face`.
+        `blurred`, `dark`, `bright`, `turned`, `covered`, `hardly a face`; `repaired`: the file lacked its end.
         """
         stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
-        return (UNSURE,) * self.unsure + (OTHER_PERSON,) * stranger + self.quality.flags
+        of_file = ("repaired",) * self.face.repaired
+        return (UNSURE,) * self.unsure + (OTHER_PERSON,) * stranger + self.quality.flags + of_file
 
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
