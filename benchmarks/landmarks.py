@@ -3,9 +3,9 @@
     python benchmarks/landmarks.py FOLDER... [--weights landmarks.onnx] [--folds 5 --held-out 0]
 
 Each FOLDER holds photos with `.tem` files beside them (Face Research Lab). Printed: mean distance to the points
-placed by hand, each point's own mean offset taken out, in percent of the distance of the outer corners of the eyes: as
-photographed, 2.5 stops darker, and with faces of 60 pixels; then milliseconds for a look on one thread. With --folds
-only people who were held out in `mien train-landmarks --set folds=5 --set held_out=0` are read.
+placed by hand, each point's own mean offset taken out, in percent of the distance of the outer corners of the
+eyes: as photographed, 2.5 stops darker, and with faces of 60 pixels; then milliseconds for a look on one thread.
+With --folds only people who were held out in `mien train-landmarks --set folds=5 --set held_out=0` are read.
 """
 
 from __future__ import annotations

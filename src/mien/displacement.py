@@ -24,9 +24,12 @@ from safetensors import SafetensorError, safe_open
 
 from mien.artifacts import POPULATION_FILE, ReferenceKind, load_arrays, save_arrays
 from mien.errors import DataError
+from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
+_FORMAT = 2
+"""Of saved references. Those of format 1 know no identity."""
 
 Vector = NDArray[np.float32]
 """Shape (136,): x1 y1 ... x68 y68, crop pixels."""
@@ -44,6 +47,10 @@ class Reference:
             relative visual features subtract; None: unknown, nothing is subtracted.
         model: identity of the run that made it, whose features and population it rests on; empty where it rests on
             none.
+        identity: shape (128,), float32: who it is, by which photos of somebody else are noticed (see
+            `mien.faces.identity`); None: not checked.
+        strangers: names of the photos among those it was made from that show another person than most. Not saved.
+        expressive: (name, phrase) of the photos that were said to be neutral but read otherwise. Not saved.
     """
 
     landmarks: NDArray[np.float32]
@@ -51,6 +58,9 @@ class Reference:
     photo_count: int
     feature: NDArray[np.float32] | None = None
     model: str = ""
+    identity: NDArray[np.float32] | None = None
+    strangers: tuple[str, ...] = ()
+    expressive: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_mean(cls, landmarks_crop: ArrayLike, feature: NDArray[np.float32] | None = None) -> Reference:
@@ -65,11 +75,15 @@ class Reference:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a safetensors file, which holds no picture and runs no code.
 
+        With an identity it tells whose face it is: personal data, to be kept like a photo.
+
         Raises:
             OutputError: it cannot be written.
         """
-        arrays = {"landmarks": self.landmarks} | ({} if self.feature is None else {"feature": self.feature})
+        optional = {"feature": self.feature, "identity": self.identity}
+        arrays = {"landmarks": self.landmarks} | {name: row for name, row in optional.items() if row is not None}
         about = {"mien": "reference", "kind": self.kind, "photo_count": str(self.photo_count), "model": self.model}
+        about["format"] = str(_FORMAT)
         save_arrays(Path(path), arrays, about)
 
     @classmethod
@@ -83,11 +97,16 @@ class Reference:
             with safe_open(path, "numpy") as file:
                 about = file.metadata() or {}
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
-            kind, landmarks, feature = about["kind"], arrays["landmarks"], arrays.get("feature")
-            whole = landmarks.shape == (POINT_COUNT, 2) and np.isfinite(landmarks).all()
+            if (found := int(about.get("format", "1"))) > _FORMAT:
+                raise ValueError(f"of a later version of mien: format {found}")
+            kind, landmarks, identity = about["kind"], arrays["landmarks"], arrays.get("identity")
+            whole = all(np.isfinite(array).all() for array in arrays.values())
+            whole &= landmarks.shape == (POINT_COUNT, 2)
+            whole &= identity is None or identity.shape == (IDENTITY_SIZE,)
             if about.get("mien") != "reference" or kind not in ("mean", "neutral", "estimated") or not whole:
                 raise ValueError("its content is of another kind")
-            return cls(landmarks, kind, int(about["photo_count"]), feature, about["model"])
+            feature, photos = arrays.get("feature"), int(about["photo_count"])
+            return cls(landmarks, kind, photos, feature, about["model"], identity)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = str(error) or type(error).__name__
             raise DataError(f"{os.fspath(path)}: no reference that mien saved ({reason}); make it again") from error

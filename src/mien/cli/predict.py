@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -15,7 +16,7 @@ from mien.cli.photos import named_photos
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
-    from mien.inference import Recognition, Recognizer
+    from mien.inference import Recognition, Recognitions, Recognizer
     from mien.jobs.executors import Executor
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -47,8 +48,15 @@ def predict(
     ] = False,
     reference: Annotated[Path | None, typer.Option(help="A reference that --save-reference wrote.")] = None,
     save_reference: Annotated[
-        Path | None, typer.Option(help="Write the reference (no picture, 1 kB) into this file for later.")
+        Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
     ] = None,
+    trust_reference: Annotated[
+        bool,
+        typer.Option("--trust-reference", help="Do not check that the reference is of the person in the photos."),
+    ] = False,
+    unsure_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Call answers unsure whose probability is lower.")
+    ] = 0.2,
     run: Annotated[
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
     ] = None,
@@ -83,32 +91,48 @@ def predict(
         outputs=(save_reference, picture, output),
     )
     wanted = "largest" if largest_face else faces
-    recognizer = Recognizer.load(run)
+    recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
-    given, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
-    if save_reference is not None and used is not None:
-        used.save(save_reference)
-    failed = False
-    some: Recognition | None = None
+    used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
+    if used is not None:
+        _tell_doubts(used)
+        if save_reference is not None:
+            used.save(save_reference)
+    seen = _Seen()
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
         executor = _executor(len(named), workers, ray)
-        read = recognizer.recognize_many(
-            given, used, faces=wanted, workers=workers, executor=executor, errors="return"
-        )
-        for done, part in enumerate(read, start=1):
-            answers.add(part)
-            some = part[0] if len(part) else some
-            show(done, len(named))
-            for _, error in part.errors:
-                failed = True
-                print_error(error)
-    if picture is not None and some is not None:
-        _draw(sources[0], some, picture)
+        if same_person:
+            used, read = recognizer.recognize_person(
+                sources,
+                faces="one" if wanted == "one" else "largest",
+                workers=workers,
+                executor=executor,
+                errors="return",
+                progress=lambda done: show(done, len(named)),
+            )
+            for part in read:
+                answers.add(part)
+                seen.add(part)
+        else:
+            coming = recognizer.recognize_many(
+                sources, used, faces=wanted, workers=workers, executor=executor, errors="return"
+            )
+            for done, part in enumerate(coming, start=1):
+                answers.add(part)
+                seen.add(part)
+                show(done, len(named))
+    if save_reference is not None and used is not None and same_person:
+        used.save(save_reference)
+    seen.tell_strangers(None if same_person else neutral or [str(reference)])
+    if picture is not None and seen.last is not None:
+        _draw(sources[0], seen.last, picture)
     if output is not None:
         stderr.print(shown(f"answers in {output}"), soft_wrap=True)
-    if not (json or jsonl or output is not None) and some is not None:
-        _tell_reference(some, recognizer, "validation subjects" if run else "synthetic subjects")
-    if failed:
+    for_people = not (json or jsonl or output is not None)
+    if seen.last is not None and (for_people or same_person):
+        subjects = "validation subjects" if run else "synthetic subjects"
+        _tell_reference(seen.last.reference, recognizer, subjects, print_out if for_people else _note)
+    if seen.failed:
         raise typer.Exit(2)
 
 
@@ -144,30 +168,62 @@ def _refuse_contradictions(
             refuse_output(path, endings, inputs)
 
 
-def _reference(
-    recognizer: Recognizer,
-    sources: list[Any],
-    neutral: list[str] | None,
-    same_person: bool,
-    saved: Path | None,
-    faces: Literal["one", "largest", "all"],
-    workers: int | None,
-) -> tuple[list[Any], Reference | None]:
-    """What the photos are compared with, and the photos, or their faces where they had to be found for it."""
-    from mien.displacement import Reference
-    from mien.faces import Faces
+class _Seen:
+    """What is said at the end, of answers that are gone by then."""
 
-    one = "largest" if faces == "all" else faces
+    def __init__(self) -> None:
+        self.last: Recognition | None = None
+        self.strangers: list[str] = []
+        self.failed = False
+
+    def add(self, read: Recognitions) -> None:
+        """Take the answers of a photo, and say what was wrong with it."""
+        from mien.inference.results import OTHER_PERSON
+
+        self.last = read[0] if len(read) else self.last
+        self.strangers += [face.photo for face in read if OTHER_PERSON in face.flags]
+        for _, error in read.errors:
+            self.failed = True
+            print_error(error)
+
+    def tell_strangers(self, reference: list[str] | None) -> None:
+        """Name the photos of other people than the reference's; None: it was made of the photos themselves."""
+        if self.strangers:
+            than = "most photos" if reference is None else f"the reference ({_some(reference)})"
+            _warn(f"{_some(self.strangers)}: seems to show another person than {than}; give photos of one person")
+
+
+def _reference(
+    recognizer: Recognizer, neutral: list[str], saved: Path | None, faces: Literal["one", "largest"]
+) -> Reference | None:
+    """What the photos are compared with, where it does not come from themselves."""
+    from mien.displacement import Reference
+
     if saved is not None:
-        return sources, Reference.load(saved)
-    if neutral:
-        return sources, recognizer.neutral_reference(neutral, one)
-    if not same_person:
-        return sources, None
-    found = list(recognizer.detect_many(sources, one, workers))
-    usable = [seen for seen in found if isinstance(seen, Faces)]
-    again = [seen if isinstance(seen, Faces) else source for seen, source in zip(found, sources, strict=True)]
-    return again, recognizer.reference(usable, one) if usable else None
+        return Reference.load(saved)
+    return recognizer.neutral_reference(neutral, faces) if neutral else None
+
+
+def _tell_doubts(reference: Reference) -> None:
+    if reference.strangers:
+        others = _some(list(reference.strangers))
+        _warn(f"{others}: shows another person than most photos of the reference; leave it out")
+    for photo, phrase in reference.expressive:
+        _warn(f"{photo}: reads as {phrase}, not neutral, and is compared with; give a photo of the neutral face")
+
+
+def _note(text: str) -> None:
+    stderr.print(shown(text.strip()), soft_wrap=True)
+
+
+def _warn(warning: str) -> None:
+    stderr.print(shown(f"mien: {warning}, or add --trust-reference"), soft_wrap=True)
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    """The first of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _executor(photos: int, workers: int | None, ray: str | None) -> Executor | None:
@@ -196,15 +252,15 @@ def _draw(photo: Any, recognition: Recognition, picture: Path) -> None:
     stderr.print(shown(f"picture: {picture}"), soft_wrap=True)
 
 
-def _tell_reference(recognition: Recognition, recognizer: Recognizer, subjects: str) -> None:
+def _tell_reference(reference: Reference, recognizer: Recognizer, subjects: str, tell: Callable[[str], None]) -> None:
     """What the faces were compared with, and what that is worth."""
-    reference = recognition.reference
     measured = recognizer.meta.calibration_for(reference.kind, reference.photo_count)
     alone = reference.kind == "estimated" and reference.photo_count == 1
-    what = {"mean": "mean of", "neutral": "neutral:", "estimated": "various expressions:"}[reference.kind]
+    what = {"mean": "mean of", "neutral": "neutral:", "estimated": "an estimate from"}[reference.kind]
     photos = f"{what} {reference.photo_count} photo{'s' * (reference.photo_count != 1)} of this face"
-    print_out(f"\ncompared with {'an estimate from the photo alone' if alone else photos}")
-    print_out(f"right among 50 classes on {subjects}: {measured.top1:.0%} (by chance 2%)")
+    tell(f"\ncompared with {'an estimate from the photo alone' if alone else photos}")
+    more = f", measured with {measured.photos}" if reference.photo_count > measured.photos > 0 else ""
+    tell(f"right among 50 classes on {subjects}: {measured.top1:.0%}{more} (by chance 2%)")
     if alone:
         best = recognizer.meta.calibration_for("neutral", 1)
-        print_out(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")
+        tell(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")

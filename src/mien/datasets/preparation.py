@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mien.datasets.crops import crops_file, lay_out_crops, open_crops, save_crops, write_crops
+from mien.datasets.crops import crops_file, lay_out_crops, save_crops, write_crops
 from mien.datasets.leaks import Leak, find_leaks, hash_face
 from mien.datasets.manifest import UNREADABLE, Manifest
 from mien.datasets.prepared import (
@@ -29,12 +29,13 @@ from mien.datasets.prepared import (
     SCHEMA,
     SET_FILE,
     WORK_FOLDER,
+    hash_files,
     landmarks_column,
     read_samples,
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
-from mien.faces import FaceExtractor
+from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
 from mien.faces.landmarks import LandmarkerName
 from mien.files import saying_where, write_json, write_parquet
@@ -46,6 +47,7 @@ from mien.jobs.shards import Progress, run_shards
 _PLAN = f"{WORK_FOLDER}/plan.json"
 _FORMAT = 4
 _REMEDY = "prepare into another folder, or remove this one"
+REPAIRED = "the file's end is missing, but no pixel"
 MANY = 100
 """Leaks that set.json names one by one."""
 
@@ -130,7 +132,8 @@ class Preparation:
                 return self._reopen(out, parameters)
             samples = self._prepare_all(manifest, out, executor, progress)
             leaks = find_leaks(samples)
-            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks))
+            files = hash_files(out, self.crop_size)
+            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks) | {"files": files})
             shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         return _summarise(samples, leaks, up_to_date=False)
 
@@ -160,7 +163,6 @@ class Preparation:
         claim_folder(out, SET_FILE, parameters, _REMEDY, _as_option)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         _, samples = read_samples(out)
-        open_crops(out / crops_file(self.crop_size), samples.height, self.crop_size)
         return _summarise(samples, find_leaks(samples), up_to_date=True)
 
     def _prepare_all(
@@ -287,7 +289,7 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     fine = {landmarks_column(size): points.reshape(-1).tolist() for size, points in face.landmarks_fine.items()}
     return {
         "status": OK,
-        "reason": _what_to_know(face.face_count),
+        "reason": _what_to_know(face),
         "face_count": face.face_count,
         "face_box": face.box.as_array().tolist(),
         "face_score": face.box.score if face.face_count else None,
@@ -298,10 +300,15 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     } | fine
 
 
-def _what_to_know(face_count: int) -> str | None:
-    if face_count == 0:
-        return "no face found; the whole photo was taken for one"
-    return f"{face_count} faces; this is the largest" if face_count > 1 else None
+def _what_to_know(face: Face) -> str | None:
+    facts = []
+    if face.face_count == 0:
+        facts.append("no face found; the whole photo was taken for one")
+    elif face.face_count > 1:
+        facts.append(f"{face.face_count} faces; this is the largest")
+    if face.repaired:
+        facts.append(REPAIRED)
+    return "; ".join(facts) or None
 
 
 def _hash_file(path: Path) -> str:
@@ -354,6 +361,7 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
     notes = {
         "show several faces; the largest was taken": int((good["face_count"] > 1).sum()),
         "show no face that was found; the whole photo was taken": int((good["face_count"] == 0).sum()),
+        "lack the end of their file, but no pixel": int(good["reason"].str.contains(REPAIRED, literal=True).sum()),
         "have no label; they count towards their subject's mean": unlabelled,
     }
     lines = [f"{count} photos {what}" for what, count in notes.items() if count]

