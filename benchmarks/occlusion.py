@@ -18,7 +18,8 @@ from safetensors.numpy import save_file
 
 from mien.errors import MienError
 from mien.faces import FaceExtractor
-from mien.faces.ert import Landmarks, RegressionTrees
+from mien.faces.ert import RegressionTrees
+from mien.faces.landmarks import Landmarks
 from mien.faces.occlusion import PARTS, describe_parts
 from mien.faces.points68 import REGIONS, eye_distance
 from mien.faces.quality import COVERED

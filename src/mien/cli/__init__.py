@@ -10,6 +10,7 @@ import typer
 
 from mien.cli import (
     challenge,
+    combine,
     demo,
     displacement,
     evaluate,
@@ -41,6 +42,7 @@ for command in (
     inspect,
     displacement,
     train,
+    combine,
     evaluate,
     challenge,
     reproduce,

@@ -27,6 +27,7 @@ class AugmentationParams:
     Attributes:
         mirrored: (n,) bool.
         similarity: (n, 2, 3): crop pixels about the middle of the crop, to where they go.
+        strength: (n, 1): what the displacement is multiplied by, before all else.
         noise: (n, 136), crop pixels.
         shift: (n, 2), rows and columns, whole pixels.
         color: (n, 2, 3): gain and bias of each colour.
@@ -39,6 +40,7 @@ class AugmentationParams:
     shift: Tensor | None = None
     color: Tensor | None = None
     erased: Tensor | None = None
+    strength: Tensor | None = None
 
     def select(self, rows: slice, device: torch.device) -> AugmentationParams:
         """The parameters of some photos of the batch, on a device."""
@@ -53,6 +55,8 @@ class AugmentationParams:
             landmarks: (n, 136), crop pixels.
             size: of the crops.
         """
+        if self.strength is not None:
+            displacement = displacement * self.strength
         if self.mirrored is not None:
             rows = self.mirrored[:, None]
             landmarks = torch.where(rows, mirror_landmarks(landmarks, size), landmarks)
@@ -101,7 +105,10 @@ def sample_augmentation(config: AugmentationConfig, count: int, rng: torch.Gener
         place, extent = torch.rand(2, count, 2, generator=rng)
         extent = (0.1 + 0.25 * extent) * (torch.rand(count, 1, generator=rng) < config.erase)
         erased = torch.cat([place * (1 - extent), place * (1 - extent) + extent], dim=1)
-    return AugmentationParams(mirrored, similarity, noise, shift, color, erased)
+    strength = None
+    if config.weakest < 1:
+        strength = config.weakest + (1 - config.weakest) * torch.rand(count, 1, generator=rng)
+    return AugmentationParams(mirrored, similarity, noise, shift, color, erased, strength)
 
 
 def mirror_displacement(displacement: Tensor) -> Tensor:

@@ -97,6 +97,7 @@ class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         scale: spread as a share of the size; picture and landmarks together.
         move: spread in pixels, each way; picture and landmarks together.
         landmark_noise: spread in pixels, each landmark for itself.
+        weakest: displacement is multiplied by a number between this and 1: people show less than synthetic subjects.
         shift: up to so many whole pixels each way; the picture alone.
         color_jitter: contrast, brightness and white balance; 1 changes them a lot.
         erase: share of photos in which a rectangle is grey.
@@ -107,6 +108,7 @@ class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     scale: Annotated[float, Meta(ge=0, lt=0.5)] = 0.0
     move: NotNegative = 0.0
     landmark_noise: NotNegative = 0.0
+    weakest: Annotated[float, Meta(gt=0, le=1)] = 1.0
     shift: Natural = 0
     color_jitter: NotNegative = 0.0
     erase: Annotated[float, Meta(ge=0, le=1)] = 0.0

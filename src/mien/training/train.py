@@ -129,10 +129,10 @@ def _train(
         code=code_version(),
         versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
     )
-    save_meta(run, _measured(meta, run, validation))
+    save_meta(run, measured(meta, run, validation))
 
 
-def _measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
+def measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
     """With the figures of the finished run on the validation photos, on the way that recognition takes."""
     model = ExpressionModel.open(run, meta, threads=0)
     features = precompute_features(model, validation)

@@ -1,0 +1,88 @@
+"""One run out of several: the mean of small networks reads better than each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec import structs
+
+from mien.artifacts import (
+    ENCODER_FILE,
+    HEAD_FILE,
+    META_FILE,
+    POPULATION_FILE,
+    RunMeta,
+    hash_files,
+    load_meta,
+    save_meta,
+)
+from mien.datasets.prepared import PreparedSet
+from mien.errors import DataError, OutputError
+from mien.evaluation.scoring import refuse_other_landmarks
+from mien.inference import ExpressionModel
+from mien.models.combination import Member, combine_heads, log_prior
+from mien.training.train import measured
+
+
+def combine(
+    prepared: PreparedSet,
+    runs: Sequence[Path],
+    shares: Sequence[float],
+    out: Path,
+    *,
+    plain: float = 1.0,
+    contempt: float = 1.0,
+) -> RunMeta:
+    """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
+
+    At most one of them may have a visual branch. Population, landmarks and alignment are those of the first; the
+    visual one may have been trained with another alignment.
+
+    Args:
+        prepared: the set whose validation subjects calibrate.
+        runs: trained runs.
+        shares: of each, above 0; they are divided by their sum.
+        out: new folder.
+        plain, contempt: how common classes are held to be, see `log_prior`.
+
+    Raises:
+        CheckpointError: a run is missing or damaged.
+        DataError: shares that do not fit, several visual branches, or other landmarks than the set's.
+        OutputError: `out` exists.
+    """
+    if len(shares) != len(runs) or min(shares, default=0) <= 0:
+        raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
+    if out.exists():
+        raise OutputError(f"{out}: exists; name a new folder")
+    metas = [load_meta(run) for run in runs]
+    visual = [run for run, meta in zip(runs, metas, strict=True) if ENCODER_FILE in meta.files]
+    if len(visual) > 1 or any(meta.relative_visual for meta in metas):
+        raise DataError("at most one of the runs may have a visual branch, and not a relative one")
+    if len({meta.landmarker for meta in metas}) > 1:
+        raise DataError("the runs were trained on landmarks of different predictors; combine runs of one")
+    refuse_other_landmarks(ExpressionModel.open(runs[0], metas[0]), prepared)
+    out.mkdir(parents=True)
+    members = [
+        Member(run / HEAD_FILE, share / sum(shares), meta.calibration_for("mean", 1).temperature)
+        for run, share, meta in zip(runs, shares, metas, strict=True)
+    ]
+    combine_heads(members, log_prior(plain, contempt), out / HEAD_FILE)
+    shutil.copyfile(runs[0] / POPULATION_FILE, out / POPULATION_FILE)
+    if visual:
+        shutil.copyfile(visual[0] / ENCODER_FILE, out / ENCODER_FILE)
+    combination = {
+        "members": [
+            {"share": round(member.share, 4), "recipe": meta.recipe, "data": structs.asdict(meta.data)["name"]}
+            for member, meta in zip(members, metas, strict=True)
+        ],
+        "plain": plain,
+        "contempt": contempt,
+    }
+    meta = structs.replace(
+        metas[0], name="combined", recipe={"combination": combination}, best={}, files=hash_files(out), calibration=()
+    )
+    save_meta(out, measured(meta, out, prepared.select("validation")))
+    assert (out / META_FILE).is_file()
+    return load_meta(out)
