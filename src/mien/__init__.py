@@ -17,7 +17,7 @@ from mien.labels import CLASSES, NEUTRAL, CompoundEmotion, Emotion
 if TYPE_CHECKING:
     from mien.displacement import Reference
     from mien.faces import Face, Faces
-    from mien.inference import Recognition, Recognitions, Recognizer
+    from mien.inference import Recognition, Recognitions, Recognizer, SubjectProfile
 
 _LAZY = {
     "Face": "mien.faces",
@@ -26,6 +26,7 @@ _LAZY = {
     "Recognitions": "mien.inference",
     "Recognizer": "mien.inference",
     "Reference": "mien.displacement",
+    "SubjectProfile": "mien.inference",
 }
 """Name -> where it lies. These load OpenCV and onnxruntime, so only when they are asked for."""
 
@@ -41,6 +42,7 @@ __all__ = [
     "Recognitions",
     "Recognizer",
     "Reference",
+    "SubjectProfile",
     "__version__",
 ]
 

@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from mien.cli import challenge, demo, displacement, evaluate, inspect, predict, prepare, reproduce, synth, train
+from mien.cli import (
+    challenge,
+    demo,
+    displacement,
+    evaluate,
+    inspect,
+    people,
+    predict,
+    prepare,
+    reproduce,
+    synth,
+    train,
+)
 from mien.cli.console import print_error
 from mien.errors import MienError
 
@@ -21,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, synth, prepare, inspect, displacement, train, evaluate, challenge, reproduce, demo):
+for command in (predict, people, synth, prepare, inspect, displacement, train, evaluate, challenge, reproduce, demo):
     command.add_to(app)
 
 

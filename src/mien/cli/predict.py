@@ -32,6 +32,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Examples: mien predict photo.jpg  |  mien predict photo.jpg --neutral neutral.jpg --picture out.png"
+        "  |  mien predict photo.jpg --reference Anna"
         "  |  mien predict album/ --faces all --output album.csv  |  mien predict *.jpg --jsonl",
         help="Read the expression in photos, each as a dominant and a complementary emotion.",
     )(predict)
@@ -47,7 +48,10 @@ def predict(
     same_person: Annotated[
         bool, typer.Option("--same-person", help="All photos show one person: compare them with each other.")
     ] = False,
-    reference: Annotated[Path | None, typer.Option(help="A reference that --save-reference wrote.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Somebody enrolled, or a file that --save-reference wrote.", metavar="NAME|FILE"),
+    ] = None,
     save_reference: Annotated[
         Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
     ] = None,
@@ -80,7 +84,7 @@ def predict(
     from mien.inference import Recognizer
     from mien.inference.results import OTHER_PERSON
 
-    named, neutral = list(_named(photos)), list(_named(neutral or []))
+    named, neutral = list(named_photos(photos)), list(named_photos(neutral or []))
     _refuse_contradictions(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
@@ -160,7 +164,7 @@ def _refuse_contradictions(
             refuse_output(path, endings, inputs)
 
 
-def _named(photos: list[str]) -> Iterator[str]:
+def named_photos(photos: list[str]) -> Iterator[str]:
     """Every photo that is meant: those of a folder, those that fit a pattern."""
     from mien.errors import UnreadableError
     from mien.images import scan_folder
@@ -185,17 +189,17 @@ def _reference(
     sources: list[Any],
     neutral: list[str] | None,
     same_person: bool,
-    saved: Path | None,
+    saved: str | None,
     faces: Literal["one", "largest", "all"],
     workers: int | None,
 ) -> tuple[list[Any], Reference | None]:
     """What the photos are compared with, and the photos, or their faces where they had to be found for it."""
-    from mien.displacement import Reference
     from mien.faces import Faces
+    from mien.inference.profiles import find_reference
 
     one = "largest" if faces == "all" else faces
     if saved is not None:
-        return sources, Reference.load(saved)
+        return sources, find_reference(saved, recognizer.model)
     if neutral:
         return sources, recognizer.neutral_reference(neutral, one)
     if not same_person:
