@@ -44,6 +44,7 @@ __all__ = [
     "Reference",
     "SubjectProfile",
     "__version__",
+    "video",
 ]
 
 
@@ -52,6 +53,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mien")
+    if name == "video":  # needs the extra of that name
+        from importlib import import_module
+
+        return import_module("mien.video")
     if name in _LAZY:
         from importlib import import_module
 

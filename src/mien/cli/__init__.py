@@ -20,6 +20,7 @@ from mien.cli import (
     reproduce,
     synth,
     train,
+    video,
 )
 from mien.cli.console import print_error
 from mien.errors import MienError
@@ -33,7 +34,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (predict, people, synth, prepare, inspect, displacement, train, evaluate, challenge, reproduce, demo):
+for command in (
+    predict,
+    video,
+    people,
+    synth,
+    prepare,
+    inspect,
+    displacement,
+    train,
+    evaluate,
+    challenge,
+    reproduce,
+    demo,
+):
     command.add_to(app)
 
 
@@ -78,7 +92,8 @@ def main() -> None:
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
             print(
-                "mien: stopped; mien prepare, synth, reproduce and, with --resume, train go on where they were",
+                "mien: stopped; mien prepare, synth, video, reproduce and, with --resume, train go on where they "
+                "were",
                 file=sys.stderr,
             )
         raise

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import FaceError
-from mien.faces.alignment import CROP_SIZE, Similarity, photo_to_crop, warp
+from mien.faces.alignment import ANCHORS, CROP_SIZE, Similarity, anchors, photo_to_crop, warp
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
 from mien.faces.exposure import expose
 from mien.faces.face import Face
@@ -28,6 +28,8 @@ _BOX_IN_CROP = 155 / 224
 """Side of a face box as a share of the crop's."""
 _ENLARGED = 1.5
 """Crop pixels for one decoded pixel, up to which decoding again is not worth its time."""
+_MOVED = 4 / 224
+"""How far an anchor may move from frame to frame, as a share of the crop's side, for one look to be enough."""
 
 
 class FaceExtractor:
@@ -86,6 +88,45 @@ class FaceExtractor:
             )
         for box in boxes:
             yield self._align(opened, found.decoded, box, count)
+
+    @property
+    def detector(self) -> FaceDetector:
+        """What finds the faces."""
+        return self._detector
+
+    def begin(self, image: RGBImage, box: FaceBox) -> Face:
+        """The face that the detector saw in a frame of a film; arguments as for `follow`.
+
+        Raises:
+            FaceError: its landmarks fall together.
+        """
+        seen = expose(image, box.as_array())
+        return self.follow(image, self._predictor.predict(seen, box.as_array()), box.score)
+
+    def follow(self, image: RGBImage, near: Landmarks, score: float) -> Face:
+        """The face that was at a place in the frame before, by one look at it; nothing is detected.
+
+        The frame is aligned by where the landmarks were, and so they are found on the crop, as those of a photo are.
+        Where the face moved far since, that is done once more.
+
+        Args:
+            image: shape (height, width, 3), uint8, RGB.
+            near: shape (68, 2), pixels of `image`: where they were.
+            score: of the detector when it last saw the face.
+
+        Raises:
+            FaceError: its landmarks fall together.
+        """
+        size = self.crop_size
+        for _ in range(2):
+            alignment = photo_to_crop(near, size)
+            crop = expose(warp(image, alignment, size), ALIGNED_BOX * size)
+            marks = self._predictor.predict(crop, ALIGNED_BOX * size)
+            near = alignment.inverse().apply(marks).astype(np.float32)
+            if np.abs(marks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
+                break
+        left, top, right, bottom = _usual_box(near).tolist()
+        return Face(FaceBox(left, top, right, bottom, score), 1, near, crop, marks)
 
     @property
     def _largest_crop(self) -> int:
