@@ -17,7 +17,7 @@ from mien.cli.execution import Ray, make_executor
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
-    from mien.inference import Recognition, Recognizer
+    from mien.inference import Album, Recognition, Recognizer
     from mien.jobs.executors import Executor
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         epilog="Examples: mien predict photo.jpg  |  mien predict photo.jpg --neutral neutral.jpg --picture out.png"
         "  |  mien predict photo.jpg --reference Anna"
-        "  |  mien predict album/ --faces all --output album.csv  |  mien predict *.jpg --jsonl",
+        "  |  mien predict album/ --group-by person --output album.csv  |  mien predict *.jpg --jsonl",
         help="Read the expression in photos, each as a dominant and a complementary emotion.",
     )(predict)
 
@@ -45,6 +45,22 @@ def predict(
     neutral: Annotated[
         list[str] | None, typer.Option(help="Photo of the same person, neutral; may stand several times.")
     ] = None,
+    group_by: Annotated[
+        Literal["person", "folder"] | None,
+        typer.Option(
+            help="An album of several people: find out who is who, or take each folder for a person; every face is "
+            "compared with all photos of the same person."
+        ),
+    ] = None,
+    name_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name the people of an album by a profile: somebody enrolled, a file, a folder of files, or all; "
+            "may stand several times.",
+            metavar="NAME|FILE|FOLDER|all",
+        ),
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Draw an album's people and their faces into this PNG.")] = None,
     same_person: Annotated[
         bool, typer.Option("--same-person", help="All photos show one person: compare them with each other.")
     ] = False,
@@ -81,20 +97,29 @@ def predict(
     ] = None,
     ray: Ray = None,
 ) -> None:
+    from mien.errors import MienError
     from mien.inference import Recognizer
     from mien.inference.results import OTHER_PERSON
 
     named, neutral = list(named_photos(photos)), list(named_photos(neutral or []))
+    if group_by is None and (name_from or sheet is not None):
+        raise MienError("--name-from and --sheet are for an album; add --group-by person, or folder")
     _refuse_contradictions(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
-        references=sum((bool(neutral), same_person, reference is not None)),
+        references=sum((bool(neutral), same_person, reference is not None, group_by is not None)),
         forms=sum((json, jsonl, output is not None)),
         faces=(faces, largest_face),
         outputs=(save_reference, picture, output),
+        album=group_by is not None,
     )
+    if sheet is not None:
+        refuse_output(sheet, (".png",))
     wanted = "largest" if largest_face else faces
     recognizer = Recognizer.load(run, trust_reference=trust_reference)
+    if group_by is not None:
+        _read_album(recognizer, named, group_by, name_from or [], sheet, output, json, jsonl, workers, ray)
+        return
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
     given, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
     if save_reference is not None and used is not None:
@@ -132,6 +157,61 @@ def predict(
         raise typer.Exit(2)
 
 
+def _read_album(
+    recognizer: Recognizer,
+    named: list[str],
+    group_by: Literal["person", "folder"],
+    name_from: list[str],
+    sheet: Path | None,
+    output: Path | None,
+    json: bool,
+    jsonl: bool,
+    workers: int | None,
+    ray: str | None,
+) -> None:
+    """Read an album, whose answers come when all photos have been seen."""
+    from mien.inference import read_album
+    from mien.inference.profiles import find_profiles
+
+    profiles = [profile for name in name_from for profile in find_profiles(name)]
+    with _progress(len(named)) as show:
+        album = read_album(
+            recognizer,
+            named,
+            group_by,
+            profiles,
+            workers=workers,
+            executor=_executor(len(named), workers, ray),
+            progress=lambda done: show(done, len(named)),
+        )
+    with answers_to(named, output, json, jsonl) as answers:
+        for part in album.photos:
+            answers.add(part)
+            for _, error in part.errors:
+                print_error(error)
+    for person in album.people:
+        doubts = f", {person.doubtful} of them doubtful" if person.doubtful else ""
+        faces = f"{person.faces} face{'s' * (person.faces != 1)}"
+        stderr.print(shown(f"{person.name}: {faces}{doubts}"), soft_wrap=True)
+    if sheet is not None:
+        _draw_album(album, sheet)
+    if output is not None:
+        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
+    if any(part.errors for part in album.photos):
+        raise typer.Exit(2)
+
+
+def _draw_album(album: Album, sheet: Path) -> None:
+    from PIL import Image
+
+    from mien.drawing.albums import draw_album
+    from mien.files import replacing
+
+    with replacing(sheet) as temporary:
+        Image.fromarray(draw_album(album)).save(temporary, format="PNG")
+    stderr.print(shown(f"sheet: {sheet}"), soft_wrap=True)
+
+
 def _refuse_contradictions(
     named: list[str],
     inputs: list[Path],
@@ -139,6 +219,7 @@ def _refuse_contradictions(
     forms: int,
     faces: tuple[str, bool],
     outputs: tuple[Path | None, Path | None, Path | None],
+    album: bool,
 ) -> None:
     """Raise for options that exclude each other, before any work."""
     from mien.errors import MienError
@@ -146,10 +227,13 @@ def _refuse_contradictions(
     saved, picture, output = outputs
     which, largest = faces
     complaints = {
-        "--neutral, --same-person and --reference are three kinds of reference; choose one": references > 1,
-        "--save-reference needs photos of the person: add --neutral PHOTO or --same-person": saved and not references,
+        "--neutral, --same-person, --reference and --group-by are kinds of reference; choose one": references > 1,
+        "--save-reference needs photos of the person: add --neutral PHOTO or --same-person": (
+            saved and (album or not references)
+        ),
+        "--group-by reads every face; leave --largest-face and --picture away": album and (largest or picture),
         "a reference is of one person; leave --faces all away, or choose --faces largest": (
-            references and which == "all" and not largest
+            references and not album and which == "all" and not largest
         ),
         "--json, --jsonl and --output are three forms of the answers; choose one": forms > 1,
         "--largest-face and --faces all exclude each other; choose one": largest and which == "all",

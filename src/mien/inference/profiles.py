@@ -187,6 +187,23 @@ def find_reference(named: str, model: ExpressionModel) -> Reference:
     return SubjectProfile.open(named).reference_for(model)
 
 
+def find_profiles(named: str) -> list[SubjectProfile]:
+    """The profiles that are meant on the command line: an enrolled person's, a file, a folder of files, or `all`.
+
+    Raises:
+        DataError: a file or folder that holds none.
+        ProfileError: neither a file nor somebody who is enrolled.
+    """
+    if named == "all":
+        return [SubjectProfile.open(name) for name in enrolled_names()]
+    if os.path.isdir(named):
+        found = sorted(Path(named).glob(f"*{ENDING}"))
+        if not found:
+            raise DataError(f"{named}: no profiles in this folder; write some with mien people export")
+        return [SubjectProfile.load(path) for path in found]
+    return [SubjectProfile.load(named)] if os.path.isfile(named) else [SubjectProfile.open(named)]
+
+
 def _path_of(name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise ProfileError(

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 _BOX = ("left", "top", "right", "bottom")
 OTHER_PERSON = "other person"
+DOUBTFUL_PERSON = "doubtful person"
 COLUMNS: dict[str, type] = {
     "photo": str,
     "face": int,
+    "person": str,
     "label": str,
     "phrase": str,
     "dominant": str,
@@ -47,10 +49,10 @@ COLUMNS: dict[str, type] = {
 }
 """Columns of the tables, a row a face.
 
-The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with,
-how far from that person the face is; what speaks against the answer, joined by commas; where the face is, in photo
-pixels; its `Quality`; the probability of each of the 50 classes, named by its label text (`p_N_N`, `p_1_1`, ...); and
-why there is nothing, where there is nothing."""
+The photo's name and the face's place in it, from 0; in an album, whose face it is; what was read, as in
+`Recognition`; what it was compared with, how far from that person the face is; what speaks against the answer,
+joined by commas; where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes,
+named by its label text (`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,8 @@ class Recognition:
         place: of the face among those that were read in the photo, from 0.
         reference_distance: between the identities of the face and of the reference, for one person up to
             `mien.faces.identity.ONE_PERSON` (0.46); None where it was not asked for, or the reference has none.
+        person: whose face it is, in an album; None where that was not asked for.
+        person_doubtful: it may be somebody else's.
     """
 
     probabilities: NDArray[np.float64]
@@ -73,6 +77,8 @@ class Recognition:
     photo: str = "photo"
     place: int = 0
     reference_distance: float | None = None
+    person: str | None = None
+    person_doubtful: bool = False
 
     @cached_property
     def emotion(self) -> CompoundEmotion:
@@ -116,9 +122,13 @@ class Recognition:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What speaks against the answer, in words; `other person`: the face is not that of the reference."""
+        """What speaks against the answer, in words.
+
+        `other person`: the face is not that of the reference. `doubtful person`: in an album, it may be that of
+        somebody else than its group.
+        """
         stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
-        return (OTHER_PERSON,) * stranger
+        return (OTHER_PERSON,) * stranger + (DOUBTFUL_PERSON,) * self.person_doubtful
 
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
@@ -129,6 +139,7 @@ class Recognition:
         """For JSON: everything but the pixels; probabilities to 4 places."""
         return {
             "photo": self.photo,
+            "person": self.person,
             "label": str(self.emotion),
             "phrase": self.phrase,
             "dominant": self.dominant and self.dominant.noun,
@@ -157,6 +168,7 @@ class Recognition:
         return {
             "photo": self.photo,
             "face": self.place,
+            "person": self.person,
             "label": str(self.emotion),
             "phrase": self.phrase,
             "dominant": self.dominant and self.dominant.noun,
