@@ -240,6 +240,13 @@ def test_times_come_from_the_stream(tmp_path: Path, woman: Picture) -> None:
         assert [frame.time for frame in film.frames()] == pytest.approx(times, abs=1e-3)
 
 
+def test_a_film_whose_rows_ffmpeg_pads_is_read(tmp_path: Path, woman: Picture, recognizer: Recognizer) -> None:
+    path = _film(tmp_path / "narrow.mp4", [woman[:, :426]] * 3)
+    frames = list(read(path, recognizer))
+    assert all(frame.image.flags.c_contiguous and frame.image.flags.owndata for frame in frames)
+    assert [len(frame) for frame in frames] == [1, 1, 1]
+
+
 def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) -> None:
     with av.open(str(tmp_path / "raw.h264"), "w", format="h264") as container:
         stream = container.add_stream("libx264", rate=RATE)
@@ -433,3 +440,20 @@ def test_films_are_read_as_the_documents_say(film: Path) -> None:
     frame = next(mien.video.read(film))
     assert frame[0].phrase
     assert frame.to_dict()["faces"][0]["person"] == "person 1"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, woman: Picture) -> None:
+    peaks = []
+    for name, times in (("short", 400), ("long", 4000)):
+        _film(tmp_path / f"{name}.mp4", [_moved(woman, round(20 * np.sin(i / 8))) for i in range(times)])
+        code = (
+            "import resource, sys; from pathlib import Path; from mien.video import analyse;"
+            f"analyse({str(tmp_path / f'{name}.mp4')!r}, Path({str(tmp_path / f'{name}.parquet')!r}), piece=200);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < peaks[0] + 40
+    assert peaks[1] < 500

@@ -18,7 +18,8 @@ def draw_album(album: Album) -> RGBImage:
     """Draw it; (height, width, 3), uint8, RGB."""
     people = album.people[:_MOST]
     row = _SIDE + _CAPTION + _GAP
-    size = (_NAME + _COLUMNS * (_SIDE + _GAP) + _GAP, _HEAD + row * max(1, len(people)) + _GAP)
+    columns = min(_COLUMNS, max((person.faces for person in people), default=1))
+    size = (_NAME + max(4, columns) * (_SIDE + _GAP) + _GAP, _HEAD + row * max(1, len(people)) + _GAP)
     sheet = Image.new("RGB", size, PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_GAP, 12), _title(album), fill=INK, font=font(22))

@@ -205,7 +205,7 @@ class FaceDetector:
         border = round(margin * max(small.shape[:2]))
         if border:
             small = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
-        rectangles, scores, _ = self._hog.run(small, 0, WEAK)
+        rectangles, scores, _ = self._hog.run(np.ascontiguousarray(small), 0, WEAK)  # dlib reads on past padded rows
         x, y = (edge + (decoded.reduction - 1) / 2 for edge in decoded.origin)
         return [
             FaceBox(

@@ -201,7 +201,8 @@ def _to_frame(number: int, time: float, picture: Any) -> Frame:
     else:
         image = picture.to_ndarray(format="rgb24")
     turns = round(picture.rotation / 90) % 4  # counter-clockwise
-    return Frame(number, time, np.ascontiguousarray(np.rot90(image, turns)) if turns else image, scale)
+    # A copy: FFmpeg's rows may be padded, which dlib does not survive, and its memory is the frame's.
+    return Frame(number, time, np.array(np.rot90(image, turns), order="C"), scale)
 
 
 def _duration(container: Any, stream: Any) -> float | None:
