@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -124,6 +125,14 @@ def test_neutral_photos_are_told_apart_unless_the_user_says(recognizer: Recogniz
     said = enroll(recognizer, "Eileen", [smiling], "neutral")
     assert said.profile.reference.kind == "neutral"
     assert said.profile.neutral_count == 1
+
+
+@pytest.mark.parametrize("shown", ["neutral", "mixed"])
+def test_all_photos_make_the_profile(recognizer: Recognizer, shown: Literal["neutral", "mixed"]) -> None:
+    photos = [data.astronaut(), data.astronaut()[:400], data.astronaut()[:, ::-1]]
+    profile = enroll(recognizer, "Eileen", photos, shown).profile
+    assert profile.reference.photo_count == profile.photo_count == 3
+    assert profile.reference.kind == {"neutral": "neutral", "mixed": "estimated"}[shown]
 
 
 def test_a_person_is_enrolled_read_carried_over_and_forgotten_on_the_command_line(tmp_path: Path) -> None:

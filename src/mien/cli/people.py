@@ -69,6 +69,9 @@ def enroll(
             ),
             soft_wrap=True,
         )
+    for stranger in made.profile.reference.strangers:
+        warning = f"mien: {stranger}: shows another person than most photos; leave it out, and add --replace"
+        stderr.print(shown(warning), soft_wrap=True)
     print_out(_describe(made.profile))
 
 
@@ -105,10 +108,11 @@ def show(name: Name, json: Annotated[bool, typer.Option("--json", help="Print JS
         print_json(_as_dict(profile))
         return
     print_out(_describe(profile))
-    size = 0 if profile.reference.feature is None else len(profile.reference.feature)
-    print_out(
-        f"kept: 68 landmarks, {f'{size} numbers of a visual feature' if size else 'no visual feature'}, no picture"
-    )
+    reference = profile.reference
+    kept = ["68 landmarks"]
+    kept += [] if reference.feature is None else [f"{len(reference.feature)} numbers of a visual feature"]
+    kept += [] if reference.identity is None else [f"{len(reference.identity)} numbers that tell whose face it is"]
+    print_out(f"kept: {', '.join(kept)}, no picture")
     print_out(f"made with: weights {profile.reference.model}, landmarks {profile.landmarker}, on {profile.enrolled}")
     print_out(shown(f"file: {people_folder() / (name + '.profile')}"))
 

@@ -60,13 +60,13 @@ def enroll(
     if not seen:
         raise PhotoError("a profile needs at least one photo; name photos of the person")
     neutral = tuple(shown == "neutral" or (shown is None and face.emotion == NEUTRAL) for face in seen)
-    of_neutral = [face.face for face, is_neutral in zip(seen, neutral, strict=True) if is_neutral]
-    of_all = [face.face for face in seen]
+    of_all = [Faces((face.face,), face.photo) for face in seen]
+    of_neutral = [face for face, is_neutral in zip(of_all, neutral, strict=True) if is_neutral]
     model = recognizer.model
     if of_neutral and (shown == "neutral" or _worth(model, "neutral", len(of_neutral)) >= _worth_of_all(model, seen)):
         reference = recognizer.neutral_reference(of_neutral)
     else:
-        reference = recognizer.reference(Faces(tuple(of_all)))
+        reference = recognizer.reference(of_all)
     today = datetime.now(UTC).date().isoformat()
     profile = SubjectProfile(name, reference, model.meta.landmarker, len(seen), sum(neutral), today)
     return Enrolment(profile, tuple(seen), neutral)
