@@ -36,7 +36,11 @@ def video(
     ] = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(help="Somebody enrolled who may be in the film; may stand several times.", metavar="NAME"),
+        typer.Option(
+            help="Somebody enrolled who may be in the film, a file or folder of profiles, or all; may stand several "
+            "times.",
+            metavar="NAME|FILE|FOLDER|all",
+        ),
     ] = None,
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="Print a line of JSON a frame as it comes, in one pass.")
@@ -55,21 +59,23 @@ def video(
     ] = None,
 ) -> None:
     from mien.errors import MienError
-    from mien.inference import Recognizer, SubjectProfile
+    from mien.inference import Recognizer
+    from mien.inference.profiles import find_profiles
     from mien.video import Film
+    from mien.video.reading import is_camera
 
     for path, endings in ((out, _TABLES), (timeline, (".png",)), (annotate, _FILMS)):
         if path is not None:
             refuse_output(path, endings, [Path(film)])
-    with Film.open(film) as opened:
-        live = opened.is_live
-    one_pass = jsonl or live
+    one_pass = jsonl or is_camera(film)
+    if not one_pass:
+        Film.open(film).close()  # what is no film is refused before weights are loaded
     if one_pass and (timeline is not None or annotate is not None):
         raise MienError("--timeline and --annotate need a film from a file, read in two passes; leave --jsonl away")
     if seconds is not None and not one_pass:
         raise MienError("--seconds is for a camera, or with --jsonl")
     recognizer = Recognizer.load(run)
-    profiles = [SubjectProfile.open(name) for name in reference or ()]
+    profiles = [profile for name in reference or () for profile in find_profiles(name)]
     if one_pass:
         _read_once(film, out, recognizer, profiles, smoothing, jsonl, seconds, top5)
         return

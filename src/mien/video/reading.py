@@ -211,6 +211,11 @@ def _duration(container: Any, stream: Any) -> float | None:
     return float(container.duration) / 1e6 if container.duration else None
 
 
+def is_camera(name: str) -> bool:
+    """Whether a name is that of a camera: `0`, `/dev/video0`, `video=NAME`."""
+    return _camera(name) is not None
+
+
 def _camera(name: str) -> tuple[str, str] | None:
     """Device and FFmpeg's input format, where `name` is a camera."""
     if name.isascii() and name.isdigit():
