@@ -35,7 +35,12 @@ from mien.drawing.film_files import write_film
 from mien.images import RGBImage
 from mien.inference import Recognizer
 from mien.labels import CLASSES
-from mien.video import Film, analyse, read
+from mien.video import Film, read
+from mien.video.following import Seen, follow, without_pixels
+from mien.video.live import SMOOTHING, read_frame
+from mien.video.people import People
+from mien.video.smoothing import Smoother
+from mien.video.tracking import Tracker
 
 RATE, FRAMES, TURNS = 30, 150, 4
 """Frames a second, frames of the film, and turns of mien and fer."""
@@ -44,6 +49,9 @@ PEER_FRAMES = 12
 PEER = Path(__file__).parents[1] / ".venv-peers" / "bin" / "python"
 SAME = 0.3
 """Mean distance of landmarks from the true ones, as a share of the eyes' distance, up to which a face is the one."""
+
+_DOMINANT = {str(emotion): int(emotion.dominant or 0) for emotion in CLASSES}
+"""Label -> number of the dominant emotion, 0 for neutral."""
 
 
 class Peer:
@@ -150,45 +158,54 @@ def measure_reading(recognizer: Recognizer, folder: Path) -> None:
     )
 
 
-def _measure_film(recognizer: Recognizer, film: Path, truth: pl.DataFrame, tally: Tally) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.parquet"
-        analyse(film, out, recognizer)
-        table = pl.read_parquet(out)
-    places = _match(truth, table)
-    seen = np.flatnonzero(places >= 0)
-    covered = truth["covered"].to_numpy()
-    tally.true, tally.read = tally.true + len(truth), tally.read + len(table)
+def _measure_film(recognizer: Recognizer, path: Path, truth: pl.DataFrame, tally: Tally) -> None:
+    model, smoother, plain = recognizer.model, Smoother(SMOOTHING), Smoother(0)
+    people = People(model)
+    faces: list[Seen] = []
+    frames: list[tuple[int, float]] = []
+    read_: dict[str, list[int]] = {name: [] for name in ("running reference", "running reference, not smoothed")}
+    with Film.open(path) as film:
+        for followed in follow(film.frames(), Tracker(recognizer.extractor), people, model):
+            for name, by in zip(read_, (smoother, plain), strict=True):
+                frame = read_frame(followed, recognizer, by, path.name)
+                read_[name] += [_DOMINANT[str(face.recognition.emotion)] for face in frame]
+            faces += without_pixels(followed).faces
+            frames += [(followed.frame.number, followed.frame.time)] * len(followed.faces)
+    references = [face.person.reference(model) for face in faces]
+    landmarks = np.stack([face.face.landmarks_crop for face in faces])
+    rows = model.probabilities(
+        model.scores(np.stack([face.feature for face in faces]), landmarks, references), references
+    )
+    persons, times = np.array([face.person.number for face in faces]), np.array([time for _, time in frames])
+    rows = Smoother(SMOOTHING).smooth(persons, times, rows, persons[:0], times[:0], rows[:0])
+    of_frames = np.array([frame for frame, _ in frames])
+    places = _match(truth, of_frames, np.stack([face.face.landmarks_photo for face in faces]))
+    seen, covered = np.flatnonzero(places >= 0), truth["covered"].to_numpy()
+    tally.true, tally.read = tally.true + len(truth), tally.read + len(faces)
     tally.uncovered += int((~covered).sum())
     tally.found += int((places[~covered] >= 0).sum())
-    persons, subjects = table["person"].to_numpy()[places[seen]], truth["subject"].to_numpy()[seen]
+    subjects = truth["subject"].to_numpy()[seen]
     for subject in np.unique(subjects):
-        _, counts = np.unique(persons[subjects == subject], return_counts=True)
+        _, counts = np.unique(persons[places[seen]][subjects == subject], return_counts=True)
         tally.switches += int(counts.sum() - counts.max())
-    true = np.array([_dominant(label) for label in truth["label"].to_list()])[seen]
-    two_passes = np.array([_dominant(label) for label in table["label"].to_list()])[places[seen]]
-    _count(tally, "whole film as reference", true, two_passes)
-    for smoothing, name in ((None, "running reference"), (0.0, "running reference, not smoothed")):
-        frames = read(film, recognizer) if smoothing is None else read(film, recognizer, smoothing=smoothing)
-        running = {(f.number, face.track): _dominant(str(face.recognition.emotion)) for f in frames for face in f}
-        keys = zip(table["frame"].to_list(), table["track"].to_list(), strict=True)
-        of_rows = np.array([running.get(key, -1) for key in keys])
-        _count(tally, name, true, of_rows[places[seen]])
-    _read_photos(recognizer, film, truth, tally)
-    _time_onsets(truth, table, places, tally)
+    true = np.array([_DOMINANT[label] for label in truth["label"].to_list()])[seen]
+    final = [_DOMINANT[str(CLASSES[i])] for i in rows.argmax(axis=1)]
+    for name, of_rows in {"whole film as reference": final, **read_}.items():
+        tally.right.setdefault(name, []).append(true == np.array(of_rows)[places[seen]])
+    _read_photos(recognizer, path, truth, tally)
+    _time_onsets(truth, rows.argmax(axis=1) > 0, places, tally)
 
 
-def _match(truth: pl.DataFrame, table: pl.DataFrame) -> NDArray[np.int64]:
-    """For each true face the row that reads it, or -1."""
-    true, read_ = (t["landmarks"].to_numpy().reshape(-1, 68, 2) for t in (truth, table))
-    rows = {frame: np.flatnonzero(table["frame"].to_numpy() == frame) for frame in truth["frame"].unique()}
-    places = np.full(len(truth), -1)
+def _match(truth: pl.DataFrame, frames: NDArray[np.int64], landmarks: NDArray[np.float32]) -> NDArray[np.int64]:
+    """For each true face which of the faces that were read it is, or -1."""
+    true, places = truth["landmarks"].to_numpy().reshape(-1, 68, 2), np.full(len(truth), -1)
     for i, frame in enumerate(truth["frame"].to_list()):
-        if not len(rows[frame]):
+        here = np.flatnonzero(frames == frame)
+        if not len(here):
             continue
-        apart = np.linalg.norm(read_[rows[frame]] - true[i], axis=2).mean(axis=1)
+        apart = np.linalg.norm(landmarks[here] - true[i], axis=2).mean(axis=1)
         if apart.min() < SAME * np.hypot(*(true[i, 45] - true[i, 36])):
-            places[i] = rows[frame][apart.argmin()]
+            places[i] = here[apart.argmin()]
     return places
 
 
@@ -204,13 +221,12 @@ def _read_photos(recognizer: Recognizer, film: Path, truth: pl.DataFrame, tally:
             for face in found:
                 apart = np.linalg.norm(face.face.landmarks_photo - landmarks, axis=1).mean()
                 if apart < SAME * np.hypot(*(landmarks[45] - landmarks[36])):
-                    right.append(_dominant(str(face.emotion)) == _dominant(label))
+                    right.append(_DOMINANT[str(face.emotion)] == _DOMINANT[label])
     tally.right.setdefault("each photo alone (every 10th frame)", []).append(np.array(right))
 
 
-def _time_onsets(truth: pl.DataFrame, table: pl.DataFrame, places: NDArray[np.int64], tally: Tally) -> None:
+def _time_onsets(truth: pl.DataFrame, displays: NDArray[np.bool_], places: NDArray[np.int64], tally: Tally) -> None:
     """From half strength to the first frame that is not read as neutral, within half a second on either side."""
-    labels = table["label"].to_list()
     for subject in truth["subject"].unique():
         own = np.flatnonzero((truth["subject"] == subject).to_numpy())
         shown = (truth["label"] != "N_N").to_numpy()[own]
@@ -218,22 +234,11 @@ def _time_onsets(truth: pl.DataFrame, table: pl.DataFrame, places: NDArray[np.in
         shots = truth["shot"].to_numpy()[own]
         for start in np.flatnonzero(shown[1:] & ~shown[:-1] & (shots[1:] == shots[:-1])) + 1:
             near = np.flatnonzero((np.abs(times - times[start]) <= 0.6) & (shots == shots[start]) & (read_ >= 0))
-            emotional = np.array([labels[read_[i]] != "N_N" for i in near], dtype=bool)
+            emotional = displays[read_[near]]
             tally.onsets += 1
             if len(near) > 5 and not emotional[0] and emotional[-1]:
                 tally.delays.append(float(times[near[np.flatnonzero(emotional)[0]]] - times[start]))
 
-
-def _count(tally: Tally, name: str, true: NDArray[np.int64], read_: NDArray[np.int64]) -> None:
-    tally.right.setdefault(name, []).append(true == read_)
-
-
-def _dominant(label: str) -> int:
-    """Number of the dominant emotion, 0 for neutral."""
-    return _DOMINANT[label]
-
-
-_DOMINANT = {str(emotion): int(emotion.dominant or 0) for emotion in CLASSES}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

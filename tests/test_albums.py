@@ -37,7 +37,7 @@ def _same(groups: np.ndarray) -> np.ndarray:
 @given(seed=st.integers(0, 10_000), people=st.integers(1, 8), photos=st.integers(1, 6), spread=st.floats(0.1, 1.5))
 def test_groups_are_those_of_scipy(seed: int, people: int, photos: int, spread: float) -> None:
     rows, _ = _people(seed, people, photos, spread)
-    groups = group_identities(rows, range(len(rows))).groups
+    groups = group_identities(rows, range(len(rows)), 0.46).groups
     if len(rows) > 1:
         expected = fcluster(linkage(rows.astype(np.float64), "average"), 0.46, "distance")
         np.testing.assert_array_equal(_same(groups), _same(expected))

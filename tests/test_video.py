@@ -447,7 +447,8 @@ def test_films_are_read_as_the_documents_say(film: Path) -> None:
 def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, woman: Picture) -> None:
     peaks = []
     for name, times in (("short", 400), ("long", 4000)):
-        _film(tmp_path / f"{name}.mp4", [_moved(woman, round(20 * np.sin(i / 8))) for i in range(times)])
+        frames = ((_moved(woman, round(20 * np.sin(i / 8))), i / RATE) for i in range(times))
+        write_film(tmp_path / f"{name}.mp4", frames, RATE)
         code = (
             "import resource, sys; from pathlib import Path; from mien.video import analyse;"
             f"analyse({str(tmp_path / f'{name}.mp4')!r}, Path({str(tmp_path / f'{name}.parquet')!r}), piece=200);"

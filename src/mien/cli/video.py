@@ -32,7 +32,7 @@ def video(
     film: Annotated[str, typer.Argument(help="A film, or a camera by its number: 0.", metavar="FILE|CAMERA")],
     out: Annotated[
         Path | None,
-        typer.Argument(help="Table to write, a row a face and frame: .parquet, .csv or .jsonl.", metavar="[OUT]"),
+        typer.Argument(help="Table to write, a row a face and frame: .parquet, .csv or .jsonl.", metavar="OUT"),
     ] = None,
     reference: Annotated[
         list[str] | None,

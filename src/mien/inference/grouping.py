@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-JOINED = 0.46
+JOINED = 0.4
 """Mean distance up to which two groups are one person's (docs/experiments.md)."""
 _DIFFERENT = 1e4
 """Distance between faces of one photo: so far that no mean over groups that hold two of them is small."""

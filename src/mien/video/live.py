@@ -49,7 +49,7 @@ def read(
         frames = film.frames()
         tracker = Tracker(recognizer.extractor)
         for followed in follow(frames, tracker, people, recognizer.model, at_once=film.is_live):
-            yield _to_frame(followed, recognizer, smoother, film.name)
+            yield read_frame(followed, recognizer, smoother, film.name)
         if film.problem is not None:
             raise film.problem
     finally:
@@ -57,7 +57,15 @@ def read(
             film.close()
 
 
-def _to_frame(followed: FollowedFrame, recognizer: Recognizer, smoother: Smoother, film: str) -> FilmFrame:
+def read_frame(followed: FollowedFrame, recognizer: Recognizer, smoother: Smoother, film: str) -> FilmFrame:
+    """What the faces of a frame show, compared with what is known of each person by now.
+
+    Args:
+        followed: the frame; those before it have been read.
+        recognizer: whose weights are used.
+        smoother: what came before.
+        film: its name.
+    """
     model, seen, frame = recognizer.model, followed.faces, followed.frame
     faces: list[FilmFace] = []
     if seen:
