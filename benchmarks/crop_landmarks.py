@@ -9,6 +9,7 @@ jitter is the standard deviation of a crop coordinate over the six, in crop pixe
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import cv2
 import dlib
@@ -16,7 +17,8 @@ import numpy as np
 
 from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity
-from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor
+from mien.faces.ert import RegressionTrees
+from mien.faces.landmarks import ALIGNED_BOX
 from mien.faces.points68 import INNER
 from mien.images import RGBImage, list_photos, read_rgb
 
@@ -24,18 +26,19 @@ SIDE = 648
 
 
 def main(folder: str, count: int) -> None:
-    extractor, predictor, detector = FaceExtractor(), LandmarkPredictor(), dlib.get_frontal_face_detector()
+    extractor, predictor = FaceExtractor(landmarker="ert"), RegressionTrees()
+    detector = dlib.get_frontal_face_detector()
     rng = np.random.default_rng(0)
 
     def by_detector(crop: RGBImage) -> np.ndarray:
         found = detector(crop, 1)
         edges = [found[0].left(), found[0].top(), found[0].right(), found[0].bottom()] if found else [0, 0, 224, 224]
-        return predictor.predict(crop, np.array(edges, dtype=float))
+        return predictor.mark(crop, np.array(edges, dtype=float)).landmarks
 
-    ways = {
+    ways: dict[str, Callable[[RGBImage], np.ndarray]] = {
         "detector's box, as published": by_detector,
-        "one fixed box": lambda crop: predictor.predict(crop, ALIGNED_BOX * crop.shape[0]),
-        "mean over five fixed boxes": predictor.predict_aligned,
+        "one fixed box": lambda crop: predictor.mark(crop, ALIGNED_BOX * crop.shape[0]).landmarks,
+        "mean over five fixed boxes": lambda crop: predictor.mark_aligned(crop).landmarks,
     }
     jitter: dict[str, list[np.ndarray]] = {name: [] for name in ways}
     for path in list_photos(folder)[:count]:

@@ -32,7 +32,7 @@ import numpy as np
 from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.faces.alignment import photo_to_crop, warp
-from mien.faces.landmarks import LandmarkPredictor
+from mien.faces.ert import RegressionTrees
 from mien.faces.points68 import eye_distance
 from mien.images import PhotoFile, RGBImage, list_photos, read_rgb
 from mien.jobs.executors import LocalProcesses
@@ -102,9 +102,9 @@ def official(path: Path) -> np.ndarray | None:
         return None
     face = max(faces, key=lambda found: found.area())
     box = 8.0 * np.array([face.left(), face.top(), face.right(), face.bottom()])
-    landmarks = _predictor().predict(image, box)
+    landmarks = _predictor().mark(image, box).landmarks
     crop = warp(image, photo_to_crop(landmarks))
-    _predictor().predict(crop, np.array([29, 47, 184, 202], dtype=float))
+    _predictor().mark(crop, np.array([29, 47, 184, 202], dtype=float))
     return landmarks
 
 
@@ -114,8 +114,8 @@ def _detector() -> dlib.fhog_object_detector:
 
 
 @cache
-def _predictor() -> LandmarkPredictor:
-    return LandmarkPredictor()
+def _predictor() -> RegressionTrees:
+    return RegressionTrees()
 
 
 def lay_out_photos(source: Path | None, target: Path, count: int, quality: int) -> None:

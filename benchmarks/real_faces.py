@@ -36,12 +36,13 @@ import polars as pl
 from numpy.typing import NDArray
 from skimage.feature import hog
 
-from mien.artifacts import ALL_PHOTOS, META_FILE, ReferenceKind
+from mien.artifacts import ALL_PHOTOS, META_FILE, ReferenceKind, load_meta
 from mien.datasets import Preparation, PreparedSet
 from mien.datasets.sources import read_source
 from mien.evaluation.metrics import interval_by_subject
 from mien.evaluation.references import references_of
 from mien.evaluation.scoring import precompute_features
+from mien.faces.landmarks import LandmarkerName
 from mien.inference import ExpressionModel
 from mien.labels import CLASSES, CompoundEmotion, Emotion
 from mien.models.linear import fit_lda
@@ -151,7 +152,7 @@ def read_faces(*sets: PreparedSet) -> list[Faces]:
     return faces
 
 
-def prepare_real(folder: Path, cache: Path) -> PreparedSet:
+def prepare_real(folder: Path, cache: Path, landmarker: LandmarkerName) -> PreparedSet:
     """Prepare photos with `labels.csv`; a set that is there already is taken."""
     table = pl.read_csv(folder / "labels.csv", schema_overrides={"subject": pl.String})
     texts = {"neutral": "N_N"} | {emotion.noun: f"{int(emotion)}_{int(emotion)}" for emotion in Emotion}
@@ -160,7 +161,7 @@ def prepare_real(folder: Path, cache: Path) -> PreparedSet:
     with tempfile.TemporaryDirectory() as temporary:
         manifest = Path(temporary, "manifest.csv")
         listed.write_csv(manifest)
-        Preparation(validation=0, test=0).run(read_source(manifest), cache)
+        Preparation(validation=0, test=0, landmarker=landmarker).run(read_source(manifest), cache)
     return PreparedSet.open(cache)
 
 
@@ -270,13 +271,15 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="prepared set to put the real photos into, or to take them from")
     arguments = parser.parse_args()
     labelled = ("train", "validation", "test")
+    is_run = (arguments.learnt / META_FILE).is_file()
+    landmarker = load_meta(arguments.learnt).landmarker if is_run else PreparedSet.open(arguments.learnt).landmarker
     with tempfile.TemporaryDirectory() as temporary:
         if (arguments.folder / "set.json").is_file():
             real_set = PreparedSet.open(arguments.folder)
         else:
-            real_set = prepare_real(arguments.folder, arguments.cache or Path(temporary, "prepared"))
+            real_set = prepare_real(arguments.folder, arguments.cache or Path(temporary, "prepared"), landmarker)
         real_set = real_set.select(*labelled)
-        if (arguments.learnt / META_FILE).is_file():
+        if is_run:
             print_run(arguments.learnt, real_set)
             return
         synthetic, real = read_faces(PreparedSet.open(arguments.learnt).select(*labelled), real_set)

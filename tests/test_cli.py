@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from PIL import Image
 from skimage import data
 
 from mien.cli import app
+from mien.cli.answers import answers_to
 from mien.datasets import PreparedSet
-from mien.inference.results import COLUMNS
+from mien.errors import PhotoError
+from mien.inference.results import COLUMNS, Recognitions
 
 
 def _mien(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -98,9 +101,16 @@ def test_a_reference_of_another_person_is_warned_of_in_a_line_unless_it_is_trust
     for quiet in (("--neutral", another), ("--neutral", astronaut, "--trust-reference")):
         assert str(one) not in _mien(*words, *quiet).stderr
     answer = _mien(*words, another, astronaut, "--same-person")
-    [line] = answer.stderr.splitlines()
-    assert str(astronaut) in line
+    [line] = [line for line in answer.stderr.splitlines() if str(astronaut) in line]
     assert str(one) not in line
+
+
+def test_photos_of_one_person_are_told_their_reference_in_every_form(astronaut: Path, trained: Path) -> None:
+    for form in ((), ("--json",)):
+        answer = _mien("predict", astronaut, astronaut, "--run", trained, "--same-person", *form)
+        said = answer.stderr if form else answer.stdout
+        assert "2 photos" in said
+        assert "--neutral" not in said
 
 
 def test_the_largest_face_is_taken_of_a_reference_too(astronaut: Path, trained: Path, tmp_path: Path) -> None:
@@ -171,6 +181,38 @@ def test_answers_survive_every_encoding_of_stdout(trained: Path, tmp_path: Path)
         environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
         answer = subprocess.run(command, capture_output=True, check=True, timeout=120, env=environment)
         assert json.loads(answer.stdout.decode(encoding))[0]["photo"] == str(photo)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "json"])
+def test_a_run_that_fails_before_its_first_answer_leaves_the_file_of_before(
+    astronaut: Path, trained: Path, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / f"out.{ending}"
+    out.write_text("answers of before")
+    words = ("predict", astronaut, "--output", out)
+    for wrong in (("--run", tmp_path), ("--run", trained, "--neutral", tmp_path / "gone.jpg")):
+        answer = _mien(*words, *wrong)
+        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    assert out.read_text() == "answers of before"
+
+
+def test_answers_that_came_before_a_failure_stay_and_none_before_them_is_lost(tmp_path: Path) -> None:
+    failed = Recognitions((), "a.jpg", (("a.jpg", PhotoError("no face", "a.jpg")),))
+
+    def stop_after(out: Path, count: int) -> None:
+        with suppress(KeyboardInterrupt), answers_to(["a.jpg"], out, False, False) as answers:
+            for _ in range(count):
+                answers.add(failed)
+            raise KeyboardInterrupt
+
+    for ending in ("csv", "jsonl", "json"):
+        out = tmp_path / f"out.{ending}"
+        out.write_text("of before")
+        stop_after(out, 0)
+        assert out.read_text() == "of before"
+        stop_after(out, 1)
+        assert "a.jpg" in out.read_text()
+        assert "of before" not in out.read_text()
 
 
 def test_answers_go_into_files_by_their_ending(astronaut: Path, trained: Path, tmp_path: Path) -> None:

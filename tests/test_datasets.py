@@ -1,8 +1,10 @@
+import json
 import os
 import shutil
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import icv_mefed
 import numpy as np
@@ -19,7 +21,7 @@ from mien.datasets.manifest import Columns, Manifest
 from mien.datasets.prepared import Counts
 from mien.datasets.sources import read_source
 from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
-from mien.errors import DataError, LayoutError, OtherContentError, OtherParametersError, OutputError
+from mien.errors import DataError, LayoutError, LeakError, OtherContentError, OtherParametersError, OutputError
 from mien.jobs.executors import LocalProcesses
 
 
@@ -308,7 +310,7 @@ def test_a_named_layout_is_taken_at_its_word(icv: Path) -> None:
         "Sample_003_002",
         "Sample_011_251",
     ]
-    with pytest.raises(DataError, match="no such table"):
+    with pytest.raises(DataError):
         read_source(icv, "table")
 
 
@@ -355,9 +357,10 @@ def test_the_papers_split_is_the_first_20719_and_the_last_2250_photos_by_subject
 def test_a_split_by_number_leaves_strangers_out_and_needs_numbers() -> None:
     table = pl.DataFrame({"subject": ["003", "094", "130"], "split": [None, None, "train"]})
     assert split_by_number(table, PAPER)["split"].to_list() == ["train", "validation", None]
-    with pytest.raises(DataError, match="subject 'ann' has no number"):
+    with pytest.raises(DataError) as refused:
         split_by_number(table.with_columns(subject=pl.lit("ann")), PAPER)
-    with pytest.raises(DataError, match="no subject is among the training subjects 003-093"):
+    assert refused.value.column == "subject"
+    with pytest.raises(DataError):
         split_by_number(table.filter(pl.col("subject") != "003"), PAPER)
 
 
@@ -386,13 +389,18 @@ def test_a_subject_of_whom_the_table_knows_the_part_is_whole_in_it() -> None:
 
 def test_a_leaking_subject_is_named() -> None:
     table = pl.DataFrame({"path": ["a", "b"], "subject": ["ann", "ann"], "split": ["train", "test"]})
-    with pytest.raises(DataError, match="subject ann is in test and train"):
+    with pytest.raises(LeakError) as refused:
         refuse_leaks(table, Path("set"))
+    assert refused.value.path == Path("set")
+    [leak] = refused.value.leaks
+    assert (leak.kind, leak.across) == ("subject", True)
+    assert "ann" in leak.text
 
 
 def test_too_few_subjects_are_refused() -> None:
-    with pytest.raises(DataError, match="cannot be split"):
+    with pytest.raises(DataError) as refused:
         split_by_subject(_table(2), 0.1, 0.1, seed=0)
+    assert refused.value.column == "split"
 
 
 def test_subjects_without_a_label_are_on_no_side() -> None:
@@ -446,7 +454,7 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(faces: Path, tmp
     before = digests(tmp_path / "set")
     assert PREPARATION.run(read_source(faces), tmp_path / "set").up_to_date
     assert digests(tmp_path / "set") == before
-    with pytest.raises(OtherParametersError, match=r"before: --seed 0; now: --seed 1") as raised:
+    with pytest.raises(OtherParametersError) as raised:
         replace(PREPARATION, seed=1).run(read_source(faces), tmp_path / "set")
     assert raised.value.differing == {"split.seed": (0, 1)}
     (tmp_path / "other").mkdir()
@@ -464,27 +472,83 @@ def test_a_photo_is_the_same_however_its_path_is_written_and_empty_lines_count_n
     assert manifest.table["status"].to_list() == ["duplicate", "duplicate"]
 
 
-@pytest.mark.parametrize("harm", ["no samples", "no crops", "short crops", "list", "no object", "no column"])
-def test_a_set_that_was_harmed_is_refused_by_whoever_opens_it(faces: Path, tmp_path: Path, harm: str) -> None:
+HARMS = (
+    "no samples", "no crops", "short crops", "long crops", "list", "no object", "null size", "null files",
+    "no column", "short table", "long table", "no landmarks", "broken landmarks", "no subject",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("checksums", [True, False])
+def test_a_set_that_was_harmed_is_refused_by_whoever_opens_it(
+    faces: Path, tmp_path: Path, harm: str, checksums: bool
+) -> None:
     out = tmp_path / "set"
     _prepare(faces, out)
-    samples = pl.read_parquet(out / "samples.parquet")
-    if harm == "no samples":
-        (out / "samples.parquet").unlink()
-    elif harm == "no crops":
-        (out / "crops-224.npy").unlink()
-    elif harm == "short crops":
-        np.save(out / "crops-224.npy", np.zeros((3, 224, 224, 3), dtype=np.uint8))
-    elif harm == "list":
-        (out / "set.json").write_text("[]")
-    elif harm == "no object":
-        (out / "set.json").write_text("{}")
-    elif harm == "no column":
-        samples.drop("status").write_parquet(out / "samples.parquet")
-    with pytest.raises((DataError, OutputError), match=r"damaged|holds uint8 of shape"):
+    info = json.loads((out / "set.json").read_text())
+    if not checksums:  # as in sets of before
+        info = {key: value for key, value in info.items() if key != "files"}
+        (out / "set.json").write_text(json.dumps(info))
+    _harm(out, harm, pl.read_parquet(out / "samples.parquet"), info)
+    with pytest.raises((DataError, OutputError)):
         _prepare(faces, out)
-    with pytest.raises(DataError, match=r"damaged|holds uint8 of shape"):
-        _ = PreparedSet.open(out).crops
+    with pytest.raises(DataError):
+        PreparedSet.open(out)
+
+
+def _harm(out: Path, harm: str, samples: pl.DataFrame, info: dict[str, Any]) -> None:
+    nan = pl.lit([np.nan] * 136, dtype=pl.Array(pl.Float32, 136))
+    tables = {
+        "no column": lambda: samples.drop("status"),
+        "short table": lambda: samples[:-1],
+        "long table": lambda: pl.concat([samples, samples[:1]]),
+        "no landmarks": lambda: samples.with_columns(landmarks_crop=pl.lit(None)),
+        "broken landmarks": lambda: samples.with_columns(landmarks_crop=nan),
+        "no subject": lambda: samples.with_columns(subject=pl.lit(None)),
+    }
+    texts = {
+        "list": "[]",
+        "no object": "{}",
+        "null size": json.dumps(info | {"crop_size": None}),
+        "null files": json.dumps(info | {"files": None}),
+    }
+    table, crops = out / "samples.parquet", out / "crops-224.npy"
+    if harm in tables:
+        tables[harm]().write_parquet(table)
+    elif harm in texts:
+        (out / "set.json").write_text(texts[harm])
+    elif harm in ("no samples", "no crops"):
+        (table if harm == "no samples" else crops).unlink()
+    elif harm == "short crops":
+        np.save(crops, np.zeros((3, 224, 224, 3), dtype=np.uint8))
+    elif harm == "long crops":
+        crops.write_bytes(crops.read_bytes() + b"more")
+
+
+def _flip_a_bit(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-9, 2)
+        byte = file.read(1)[0]
+        file.seek(-9, 2)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_a_flipped_bit_is_found_in_the_table_by_who_opens_and_in_the_crops_by_who_verifies(
+    faces: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "set"
+    _prepare(faces, out)
+    _flip_a_bit(out / "samples.parquet")
+    with pytest.raises(DataError) as refused:
+        PreparedSet.open(out)
+    assert refused.value.path == out / "samples.parquet"
+    _flip_a_bit(out / "samples.parquet")
+    PreparedSet.open(out).verify()
+    _flip_a_bit(out / "crops-224.npy")
+    opened = PreparedSet.open(out)
+    with pytest.raises(DataError) as refused:
+        opened.verify()
+    assert refused.value.path == out / "crops-224.npy"
 
 
 def test_a_set_that_another_program_wrote_is_as_good(prepared: PreparedSet, tmp_path: Path) -> None:
@@ -508,7 +572,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(faces: Path, tmp_path: Path
 
     with pytest.raises(Killed):
         PREPARATION.run(read_source(faces), tmp_path / "cut", progress=stop)
-    with pytest.raises(DataError, match="did not finish"):
+    with pytest.raises(DataError):
         PreparedSet.open(tmp_path / "cut")
     _prepare(faces, tmp_path / "cut")
     assert digests(tmp_path / "cut") == digests(tmp_path / "whole")
@@ -535,5 +599,5 @@ def test_photos_in_no_part_of_a_split_are_left_out(prepared: PreparedSet) -> Non
 
 
 def test_a_part_without_photos_is_refused(prepared: PreparedSet) -> None:
-    with pytest.raises(DataError, match="no labelled photos in the part nonsense"):
+    with pytest.raises(DataError):
         prepared.select("nonsense")

@@ -3,6 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from html_pages import check_page
+from PIL import Image
+from skimage import data
 
 from mien.artifacts import ReferenceKind
 from mien.datasets import PreparedSet
@@ -19,7 +21,7 @@ from mien.evaluation.metrics import (
     top_accuracies,
 )
 from mien.evaluation.references import references_of
-from mien.evaluation.report import write_report
+from mien.evaluation.report import recognised_photo, write_report
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
 from mien.inference.calibration import fit_temperature, probabilities
@@ -66,11 +68,14 @@ def test_the_accuracy_of_an_emotion_is_the_share_on_the_diagonal() -> None:
 def test_a_report_is_one_page_that_needs_nothing_else(prepared: PreparedSet, trained: Path, tmp_path: Path) -> None:
     part = prepared.select("test")
     results = evaluate({"<b>run</b>": trained}, part)
-    write_report(tmp_path / "report.html", "A & B", "Synthetic faces.", part, "test", results)
+    Image.fromarray(data.astronaut()).save(tmp_path / "astronaut.png")
+    recognised = [recognised_photo(tmp_path / "astronaut.png", trained)]
+    write_report(tmp_path / "report.html", "A & B", "Synthetic faces.", part, "test", results, recognised)
     page = check_page(tmp_path / "report.html")
     assert "<b>run</b>" in page.text
     assert page.text.count("predicted: ") == 12
-    assert len(page.pictures) == 5 + 12 + 8  # plots, examples, mean faces
+    assert len(page.pictures) == 5 + 12 + 1 + 8  # plots, examples, the recognised photo, mean faces
+    assert "astronaut.png" in page.text
     for emotion in Emotion:
         assert f"{emotion:d}{emotion.noun}{emotion.adverb}{emotion.adjective}" in page.text
     figures = results[0].as_dict()

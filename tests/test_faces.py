@@ -1,3 +1,7 @@
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
 import cv2
 import dlib
 import numpy as np
@@ -13,8 +17,10 @@ from mien.faces.detection import FaceDetector
 from mien.faces.exposure import USUAL, expose
 from mien.faces.identity import ONE_PERSON, identity_distance, shows_majority
 from mien.faces.points68 import MIRROR, REGIONS, eye_distance, mirror
+from mien.faces.quality import SMALL, Quality
 from mien.images import PhotoArray
 
+EYES = [*range(36, 48)]
 coordinates = st.floats(-1e4, 1e4)
 points = st.tuples(coordinates, coordinates)
 
@@ -205,7 +211,8 @@ def test_dark_and_bright_photos_give_the_same_face(
     before, after = extractor.extract(astronaut), extractor.extract(cv2.LUT(astronaut, table))
     distance = np.linalg.norm(before.landmarks_crop - after.landmarks_crop, axis=1)[17:].mean()
     assert distance < 0.035 * eye_distance(before.landmarks_crop)
-    assert USUAL[0] - 10 < after.quality.exposure < USUAL[1] + 10
+    assert USUAL[0] - 10 < after.crop[60:190, 45:180].mean() < USUAL[1] + 10
+    assert (after.quality.exposure < before.quality.exposure) == (stops < 0)
 
 
 def test_a_face_in_usual_light_is_left_as_it_is(astronaut: np.ndarray) -> None:
@@ -246,3 +253,62 @@ def test_the_majority_is_found_in_any_order_and_one_person_alone_is_a_majority()
         np.testing.assert_array_equal(shows_majority(identities[order]), who[order] == 1)
     assert shows_majority(identities[:1]).tolist() == [True]
     assert shows_majority(people).sum() == 1
+
+
+def _cover(photo: np.ndarray, centre: np.ndarray, axes: tuple[float, float], colour: np.ndarray) -> np.ndarray:
+    """A photo with a soft-edged ellipse of a colour, with a little noise."""
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    cv2.ellipse(mask, tuple(map(int, centre)), tuple(map(int, axes)), 0, 0, 360, 255, -1)
+    share = cv2.GaussianBlur(mask, (0, 0), 0.8)[..., None] / 255
+    noise = np.random.default_rng(0).normal(0, 2, (*mask.shape, 1))
+    return np.clip(photo * (1 - share) + (colour + noise) * share, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("thing", ["sunglasses", "mask", "mouth painted over", "patch on an eye"])
+def test_a_covered_face_is_flagged_and_an_uncovered_one_not(
+    astronaut: np.ndarray, extractor: FaceExtractor, thing: str
+) -> None:
+    face = extractor.extract(astronaut)
+    points, span = face.landmarks_photo, float(eye_distance(face.landmarks_photo))
+    skin = astronaut[tuple(((points[29] + points[2]) / 2).astype(int)[::-1])]
+    ellipses = {
+        "sunglasses": [
+            (points[eye].mean(axis=0), (0.32, 0.24), np.full(3, 25)) for eye in (slice(36, 42), slice(42, 48))
+        ],
+        "mask": [((points[8] + points[30]) / 2, (0.72, 0.62), np.array([190, 215, 230]))],
+        "mouth painted over": [(points[48:60].mean(axis=0), (0.42, 0.27), skin)],
+        "patch on an eye": [(points[36:42].mean(axis=0), (0.3, 0.25), np.full(3, 40))],
+    }
+    covered = astronaut
+    for centre, axes, colour in ellipses[thing]:
+        covered = _cover(covered, centre, tuple(span * axis for axis in axes), colour)
+    assert "covered" not in face.quality.flags
+    with suppress(FaceError):  # so much that the detector sees no face: as good
+        assert "covered" in extractor.extract(covered).quality.flags
+
+
+def test_synthetic_faces_are_not_covered(small_synthetic_set: Path, extractor: FaceExtractor) -> None:
+    flagged = ["covered" in extractor.extract(path).quality.flags for path in small_synthetic_set.glob("*.jpg")]
+    assert np.mean(flagged) <= 0.04
+
+
+def test_flags_follow_their_thresholds() -> None:
+    plain = Quality(100.0, 0.4, 130.0, 0.0, 0.0, 0.0, 1.5, 0.1)
+    assert plain.flags == ()
+    for flag, change in {
+        "small": {"size": SMALL - 1}, "blurred": {"sharpness": 0.05}, "dark": {"exposure": 20.0},
+        "bright": {"exposure": 240.0}, "turned": {"yaw": -0.3}, "covered": {"occlusion": 0.9},
+        "hardly a face": {"score": 0.4},
+    }.items():  # fmt: skip
+        assert replace(plain, **change).flags == (flag,)
+    assert replace(plain, pitch=0.3).flags == ("turned",)
+
+
+def test_a_face_without_pixels_keeps_what_was_measured(astronaut: np.ndarray, extractor: FaceExtractor) -> None:
+    face = extractor.extract(astronaut)
+    identity = face.identity
+    light = face.without_pixels()
+    assert light.crop.size == 0
+    assert light.quality == face.quality
+    np.testing.assert_array_equal(light.identity, identity)
+    np.testing.assert_array_equal(light.landmarks_crop, face.landmarks_crop)

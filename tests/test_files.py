@@ -17,12 +17,6 @@ from mien.jobs.claims import claim_folder, working_in
 CHILD = "import os, signal, sys; from pathlib import Path; place = Path(sys.argv[1])\n"
 
 
-def _errno(error: pytest.ExceptionInfo[OutputError]) -> int | None:
-    cause = error.value.__cause__
-    assert isinstance(cause, OSError)
-    return cause.errno
-
-
 def _kill_while_writing(path: Path) -> Path:
     """Start a process that is killed in the middle of writing `path`; what it leaves."""
     before = set(path.parent.iterdir())
@@ -42,27 +36,27 @@ def test_an_error_while_writing_leaves_the_old_file_and_nothing_else(tmp_path: P
             temporary.write_text("new, but not")
             raise RuntimeError("half way")
 
-    with pytest.raises(RuntimeError, match="half way"):
+    with pytest.raises(RuntimeError):
         write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=str(tmp_path / "nowhere" / "file.txt")) as nowhere:
+    with pytest.raises(OutputError) as nowhere:
         write_text(tmp_path / "nowhere" / "file.txt", "text")
-    assert _errno(nowhere) == errno.ENOENT
+    assert (nowhere.value.path, nowhere.value.errno) == (tmp_path / "nowhere" / "file.txt", errno.ENOENT)
     write_text(tmp_path / "file", "text")
-    with pytest.raises(OutputError, match=str(tmp_path / "file")) as in_the_way:
+    with pytest.raises(OutputError) as in_the_way:
         write_text(tmp_path / "file" / "inside.txt", "text")
-    assert _errno(in_the_way) == errno.ENOTDIR
+    assert (in_the_way.value.path, in_the_way.value.errno) == (tmp_path / "file" / "inside.txt", errno.ENOTDIR)
 
 
 def test_a_full_disk_is_named() -> None:
     full = Path("/dev/full")  # Linux's device on which every write finds the disk full
-    with pytest.raises(OutputError, match=str(full)) as raised, saying_where(full):
+    with pytest.raises(OutputError) as raised, saying_where(full):
         full.write_bytes(b"text")
-    assert _errno(raised) == errno.ENOSPC
+    assert (raised.value.path, raised.value.errno) == (full, errno.ENOSPC)
 
 
 def test_a_folder_is_claimed_once_for_one_purpose(tmp_path: Path) -> None:
@@ -165,8 +159,9 @@ def test_claiming_removes_the_lock_that_a_killed_process_left(tmp_path: Path) ->
 
 def test_only_a_file_is_replaced_and_a_link_is_followed(tmp_path: Path) -> None:
     for place in (tmp_path, Path("/dev/null")):
-        with pytest.raises(OutputError, match=str(place)):
+        with pytest.raises(OutputError) as refused:
             write_text(place, "text")
+        assert refused.value.path == place
     (tmp_path / "link").symlink_to("file")
     write_text(tmp_path / "link", "text")
     assert (tmp_path / "link").is_symlink()
@@ -177,7 +172,7 @@ def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path: Path) -> None:
     write_text(tmp_path / ("n" * 255), "text")
     with pytest.raises(OutputError) as raised:
         write_text(tmp_path / ("n" * 256), "text")
-    assert _errno(raised) == errno.ENAMETOOLONG
+    assert raised.value.errno == errno.ENAMETOOLONG
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -190,7 +185,7 @@ def test_a_table_on_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Pa
             write_parquet(tmp_path / "table.parquet", table)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert _errno(raised) == errno.EFBIG
+    assert raised.value.errno == errno.EFBIG
     assert not list(tmp_path.iterdir())
     write_parquet(tmp_path / "table.parquet", table)
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table)

@@ -21,7 +21,7 @@ from mien.drawing.recognition import draw_recognition
 from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
 from mien.faces.identity import ONE_PERSON
 from mien.inference import ExpressionModel, Recognitions, Recognizer
-from mien.inference.results import COLUMNS, OTHER_PERSON
+from mien.inference.results import COLUMNS, OTHER_PERSON, UNSURE
 from mien.jobs.executors import LocalProcesses
 from mien.labels import CLASSES, NEUTRAL
 
@@ -178,7 +178,7 @@ def test_a_reference_of_another_person_is_noticed_unless_it_is_trusted(
 
     trusting = pickle.loads(pickle.dumps(Recognizer.load(trained, trust_reference=True)))
     assert trusting.neutral_reference(somebody).identity is None
-    assert trusting.recognize(faces[1], other).flags == recognizer.recognize(faces[1]).flags
+    assert OTHER_PERSON not in trusting.recognize(faces[1], other).flags
 
 
 def test_photos_of_somebody_else_in_a_reference_are_named(recognizer: Recognizer, faces: list[Path]) -> None:
@@ -187,6 +187,47 @@ def test_photos_of_somebody_else_in_a_reference_are_named(recognizer: Recognizer
         mixed = make([faces[-1], *faces[:3]])
         assert mixed.strangers == (str(faces[-1]),)
         np.testing.assert_allclose(mixed.identity, make(faces[:3]).identity, atol=1e-6)
+
+
+def test_photos_of_one_person_make_their_reference_without_their_pixels_being_kept(
+    recognizer: Recognizer, faces: list[Path], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("no picture")
+    photos, counted = [*faces[:3], bad], list[int]()
+    reference = recognizer.reference(faces[:3])
+    expected = [recognizer.recognize(photo, reference) for photo in faces[:3]]
+    for executor in (None, LocalProcesses(2)):
+        made, read = recognizer.recognize_person(photos, executor=executor, errors="return", progress=counted.append)
+        assert (made.kind, made.photo_count, made.strangers) == ("estimated", 3, ())
+        np.testing.assert_allclose(made.landmarks, reference.landmarks, atol=1e-4)
+        assert isinstance(read[3].error, UnreadableError)
+        for part, alone in zip(read[:3], expected, strict=True):
+            np.testing.assert_allclose(part[0].probabilities, alone.probabilities, atol=1e-5)
+            assert part[0].to_dict()["face"] == alone.to_dict()["face"]
+            assert part[0].face.crop.size == 0
+    assert counted == [1, 2, 3, 4] * 2
+    with pytest.raises(UnreadableError):
+        recognizer.recognize_person(photos)
+    assert recognizer.recognize_person(bad, errors="return")[0] is None
+
+
+def test_a_happy_face_given_as_neutral_is_named() -> None:
+    shipped = Recognizer.load()
+    happy = data.astronaut()
+    ((_, phrase),) = shipped.neutral_reference(happy).expressive
+    assert phrase == shipped.recognize(happy).phrase
+    assert Recognizer.load(trust_reference=True).neutral_reference(happy).expressive == ()
+
+
+def test_answers_below_a_probability_are_unsure(trained: Path, faces: list[Path]) -> None:
+    for unsure_below in (0, 1):
+        read = Recognizer.load(trained, unsure_below=unsure_below).recognize(faces[0])
+        assert read.unsure == read.to_dict()["unsure"] == bool(unsure_below)
+        assert (UNSURE in read.flags) == (UNSURE in read.to_row()["flags"].split(", ")) == bool(unsure_below)
+    for wrong in (-0.1, 1.1, "0.5", None):
+        with pytest.raises(MienError):
+            Recognizer.load(trained, unsure_below=wrong)  # type: ignore[arg-type]
 
 
 def test_a_reference_of_several_photos_is_calibrated_by_their_number(recognizer: Recognizer) -> None:

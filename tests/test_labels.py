@@ -74,7 +74,7 @@ def test_words_that_name_no_class_are_refused(text: str) -> None:
 
 @pytest.mark.parametrize("index", [-1, 50])
 def test_an_index_outside_is_refused(index: int) -> None:
-    with pytest.raises(LabelError, match="outside"):
+    with pytest.raises(LabelError):
         CompoundEmotion.from_index(index)
 
 

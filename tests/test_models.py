@@ -203,9 +203,8 @@ def test_hinge_agrees_with_a_hand_computation() -> None:
     scores = torch.zeros(2, 50)
     scores[0, 3] = 0.5  # true class: (1 - 0.5)^2; the 49 others: 1 each
     scores[1, 7] = 2.0  # a wrong class: (1 + 2)^2; 48 others: 1 each; the true one: 1
-    loss = hinge(scores, _one_hot([3, 1]))
-    assert loss.item() == pytest.approx(((0.25 + 49) + (9 + 48 + 1)) / 2)
-    assert hinge(torch.zeros(4, 50), torch.eye(50)[:4]).item() == 50
+    assert hinge(scores, _one_hot([3, 1])).tolist() == pytest.approx([0.25 + 49, 9 + 48 + 1])
+    assert hinge(torch.zeros(4, 50), torch.eye(50)[:4]).tolist() == [50] * 4
 
 
 def test_the_criterion_adds_up_what_a_network_gives() -> None:
@@ -232,12 +231,20 @@ def test_soft_targets_sum_to_one_and_favour_related_classes() -> None:
 def test_without_softening_the_criterion_is_the_plain_loss(name: str) -> None:
     scores, labels = torch.randn(6, 50), torch.arange(6)
     assert Criterion(LOSSES[name])({"scores": scores}, labels).item() == pytest.approx(
-        LOSSES[name](scores, torch.eye(50)[:6]).item()
+        LOSSES[name](scores, torch.eye(50)[:6]).mean().item()
     )
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_neutral_photo_weighs_as_several_others_do(name: str) -> None:
+    scores = torch.randn(3, 50)
+    weighted = Criterion(LOSSES[name], neutral_weight=4)({"scores": scores}, torch.tensor([0, 5, 9]))
+    repeated = Criterion(LOSSES[name])({"scores": scores[[0, 0, 0, 0, 1, 2]]}, torch.tensor([0, 0, 0, 0, 5, 9]))
+    torch.testing.assert_close(weighted, repeated)
+
+
 def test_cross_entropy_of_equal_scores_is_log_50() -> None:
-    assert cross_entropy(torch.zeros(4, 50), _one_hot([0, 1, 2, 3])).item() == pytest.approx(np.log(50))
+    assert cross_entropy(torch.zeros(4, 50), _one_hot([0, 1, 2, 3])).tolist() == pytest.approx([np.log(50)] * 4)
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=str)

@@ -58,27 +58,22 @@ def test_the_score_has_the_challenges_form(tmp_path: Path) -> None:
     assert f"{score_submission(predictions, truth):.6f}" == "84.957143"
 
 
-@pytest.mark.parametrize(
-    ("lines", "complaint"),
-    [
-        (["1_1"], "1 predictions for 2 photos"),
-        (["1_1", "8_1"], "line 2: label '8_1' is not one of the 50 classes"),
-        ([""], "no labels in it"),
-    ],
-)
-def test_a_bad_submission_is_refused(tmp_path: Path, lines: list[str], complaint: str) -> None:
-    with pytest.raises(DataError, match=complaint):
-        check_submission(_lines(tmp_path / "predictions.txt", lines), 2)
+@pytest.mark.parametrize(("lines", "line"), [(["1_1"], None), (["1_1", "8_1"], 2), ([""], None)])
+def test_a_bad_submission_is_refused(tmp_path: Path, lines: list[str], line: int | None) -> None:
+    path = _lines(tmp_path / "predictions.txt", lines)
+    with pytest.raises(DataError) as refused:
+        check_submission(path, 2)
+    assert (refused.value.path, refused.value.line) == (path, line)
 
 
 def test_a_zip_must_hold_the_predictions(tmp_path: Path) -> None:
     path = tmp_path / "predictions.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("folder/predictions.txt", "1_1\n")
-    with pytest.raises(DataError, match=r"it must hold predictions.txt, in no folder"):
-        read_predictions(path)
-    with pytest.raises(DataError, match="cannot be read"):
-        read_predictions(tmp_path / "nowhere.zip")
+    for wrong in (path, tmp_path / "nowhere.zip"):
+        with pytest.raises(DataError) as refused:
+            read_predictions(wrong)
+        assert refused.value.path == wrong
 
 
 def test_an_entry_that_came_twice_leaves_its_photo_usable(numbered: PreparedSet, svm: Path, tmp_path: Path) -> None:
@@ -86,7 +81,7 @@ def test_an_entry_that_came_twice_leaves_its_photo_usable(numbered: PreparedSet,
     shutil.copytree(numbered.path, folder)
     table = pl.read_parquet(folder / "samples.parquet")
     again = table.filter(path="Sample_7_6.jpg").with_columns(status=pl.lit("duplicate"))
-    pl.concat([table, again]).write_parquet(folder / "samples.parquet")
+    pl.concat([table[:-1], again]).write_parquet(folder / "samples.parquet")
     order = _lines(tmp_path / "order.txt", ["Sample_7_6.jpg"])
     assert write_submission(svm, PreparedSet.open(folder), order, tmp_path / "out.zip") == 0
 
@@ -98,5 +93,6 @@ def test_photos_without_a_face_go_in_as_neutral_and_unknown_ones_are_refused(
     assert write_submission(svm, numbered, order, tmp_path / "out.zip") == 1
     assert read_predictions(tmp_path / "out.zip")[1] == 0
     _lines(order, ["Sample_9_9.jpg"])
-    with pytest.raises(DataError, match="1 of its photos are not in"):
+    with pytest.raises(DataError) as refused:
         write_submission(svm, numbered, order, tmp_path / "out.zip")
+    assert refused.value.path == order

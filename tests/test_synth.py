@@ -8,7 +8,7 @@ from contents import digests
 
 from mien.datasets.sources import read_source
 from mien.drawing.sheets import draw_synthetic_sheet
-from mien.errors import OutputError
+from mien.errors import OtherContentError, OtherParametersError
 from mien.faces import FaceExtractor
 from mien.faces.points68 import INNER, MIRROR, eye_distance
 from mien.images import RGBImage, read_rgb
@@ -179,10 +179,11 @@ def test_a_second_run_does_nothing_and_other_content_is_refused(made: Path, tmp_
     before = digests(made)
     assert generate(made, subjects=1, samples=1, seed=3, height=432).up_to_date
     assert digests(made) == before
-    with pytest.raises(OutputError, match="made with other seed"):
+    with pytest.raises(OtherParametersError) as refused:
         generate(made, subjects=1, samples=1, seed=4, height=432)
+    assert refused.value.differing == {"seed": (3, 4)}
     (tmp_path / "letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match="exists with other content"):
+    with pytest.raises(OtherContentError):
         generate(tmp_path, subjects=1, samples=1)
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 

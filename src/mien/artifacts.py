@@ -93,7 +93,8 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         best: figures of the best validation: top1 to top5, for networks also step and loss.
         calibration: by kind of reference and number of photos.
         files: name -> SHA-256 of the other files that recognition reads.
-        landmarker: what found the 68 landmarks: `ert`, dlib's ensemble of regression trees.
+        landmarker: what found the 68 landmarks: `cnn`, mien's network, or `ert`, dlib's ensemble of regression trees.
+        alignment: of the crops: the paper's similarity, or stretched to one distance of the eyes.
         crop_size: side of the crops in pixels.
         name: of the recipe, for people.
         machine: device, processor, precision, processes.
@@ -108,7 +109,8 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     best: dict[str, float]
     calibration: tuple[Calibration, ...]
     files: dict[str, str]
-    landmarker: Literal["ert"] = "ert"
+    landmarker: Literal["cnn", "ert"] = "ert"
+    alignment: Literal["similarity", "normalised"] = "similarity"
     crop_size: int = 224
     name: str = ""
     machine: dict[str, str | int] = {}

@@ -50,6 +50,7 @@ class Reference:
         identity: shape (128,), float32: who it is, by which photos of somebody else are noticed (see
             `mien.faces.identity`); None: not checked.
         strangers: names of the photos among those it was made from that show another person than most. Not saved.
+        expressive: (name, phrase) of the photos that were said to be neutral but read otherwise. Not saved.
     """
 
     landmarks: NDArray[np.float32]
@@ -59,6 +60,7 @@ class Reference:
     model: str = ""
     identity: NDArray[np.float32] | None = None
     strangers: tuple[str, ...] = ()
+    expressive: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_mean(cls, landmarks_crop: ArrayLike, feature: NDArray[np.float32] | None = None) -> Reference:

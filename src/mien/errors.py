@@ -12,7 +12,8 @@ Every message says what was seen, where, and what to do about it, in one line::
     ├── ProfileError      a person who is not enrolled, or whose profile cannot be used
     ├── FilmError         a film or camera that cannot be read
     ├── DataError         a folder, manifest or prepared set that cannot be used
-    │   └── LayoutError       folders whose names can be read in two ways
+    │   ├── LayoutError       folders whose names can be read in two ways
+    │   └── LeakError         a person or picture on two sides of a split
     ├── RecipeError       a recipe with an unknown key or an impossible value
     ├── CheckpointError   a trained run that is missing, damaged or of another kind
     ├── DivergedError     a training whose loss is no number any more
@@ -31,7 +32,7 @@ defect of mien and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -175,6 +176,18 @@ class LayoutError(DataError):
         self.roles = roles
 
 
+class LeakError(DataError):
+    """A set in which a person or picture is on two sides of the split.
+
+    Attributes:
+        leaks: what was found, as `mien.datasets.leaks.Leak`.
+    """
+
+    def __init__(self, message: str, *, path: Path, leaks: Sequence[Any]) -> None:
+        super().__init__(message, path=path)
+        self.leaks = tuple(leaks)
+
+
 class RecipeError(MienError):
     """A recipe with an unknown key or an impossible value.
 
@@ -241,7 +254,17 @@ class DivergedError(MienError):
 
 
 class OutputError(MienError):
-    """An output place that holds other content or cannot be written."""
+    """An output place that holds other content or cannot be written.
+
+    Attributes:
+        path: the place, where one can be named.
+        errno: what the operating system said, as in the module `errno`; None where it did not refuse.
+    """
+
+    def __init__(self, message: object, *, path: Path | None = None, errno: int | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.errno = errno
 
 
 class UnfinishedError(OutputError):

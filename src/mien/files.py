@@ -40,7 +40,7 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     """
     path = Path(os.path.realpath(path))
     if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
-        raise OutputError(f"{path}: no file but a folder or device; name a file")
+        raise OutputError(f"{path}: no file but a folder or device; name a file", path=path)
     name = path.name if len(os.fsencode(path.name)) <= _LONG_NAME else "file"
     temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}.part")
     try:
@@ -109,7 +109,7 @@ def saying_where(path: Path) -> Iterator[None]:
             remedy = "its name is too long; choose a shorter one"
         else:
             remedy = f"it cannot be written ({error.strerror or error}); choose another place"
-        raise OutputError(f"{path}: {remedy}") from error
+        raise OutputError(f"{path}: {remedy}", path=path, errno=error.errno) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,15 +1,18 @@
 """Where the answers of `mien predict` go: lines for people, JSON, JSON lines, CSV, Parquet.
 
-Lines, JSON lines and CSV are written as they come; JSON and Parquet are whole at the end, also of a stopped run.
+Lines, JSON lines and CSV are written as they come; JSON and Parquet are whole at the end, also of a stopped run. A
+file of before is replaced with the first answer, so a run that fails earlier leaves it as it was.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -51,6 +54,7 @@ class Lines:
             name = shown(face.photo) + (f" [{face.place + 1}]" if len(read) > 1 else "")
             person = "" if face.person is None else f"{face.person:14}  "
             line = f"{name:{self._width}}  {person}{face.phrase:25} {face.probability:4.0%}"
+            line += f"   ({', '.join(face.flags)})" if face.flags else ""
             others = ", ".join(f"{other.phrase} {p:.0%}" for other, p in face.top(3)[1:])
             whole = f"{line}   or {others}"
             print_out(whole if self._room is None or len(whole) <= self._room else line)
@@ -79,10 +83,25 @@ class Json:
             write_text(self._path, content + "\n")
 
 
+class _File:
+    """A text file that is opened for the first answer."""
+
+    def __init__(self, path: Path, newline: str | None = None) -> None:
+        self._path, self._newline = path, newline
+
+    @cached_property
+    def open(self) -> TextIO:
+        return self._path.open("w", encoding="utf-8", errors="backslashreplace", newline=self._newline)
+
+    def close(self) -> None:
+        if "open" in self.__dict__:
+            self.open.close()
+
+
 class JsonLines:
     """A line of JSON a face, on stdout or in a file, as it comes."""
 
-    def __init__(self, file: TextIO | None) -> None:
+    def __init__(self, file: _File | None) -> None:
         self._file = file
 
     def add(self, read: Recognitions) -> None:
@@ -91,29 +110,38 @@ class JsonLines:
             if self._file is None:
                 print_out(_one_line(entry))
             else:
-                print(_one_line(entry), file=self._file, flush=True)
+                print(_one_line(entry), file=self._file.open, flush=True)
 
     def end(self) -> None:
-        """Nothing."""
+        """Close the file."""
+        if self._file is not None:
+            _ = self._file.open  # there even where there are no answers
+            self._file.close()
 
 
 class Csv:
     """A row a face, columns as in `mien.inference.results.COLUMNS`, as it comes."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: _File) -> None:
+        self._file = file
+
+    @cached_property
+    def _rows(self) -> csv.DictWriter[str]:
         from mien.inference.results import COLUMNS
 
-        self._file = file
-        self._rows = csv.DictWriter(file, list(COLUMNS), lineterminator="\n")
-        self._rows.writeheader()
+        rows = csv.DictWriter(self._file.open, list(COLUMNS), lineterminator="\n")
+        rows.writeheader()
+        return rows
 
     def add(self, read: Recognitions) -> None:
         """Write the rows of a photo."""
         self._rows.writerows(read.to_rows())
-        self._file.flush()
+        self._file.open.flush()
 
     def end(self) -> None:
-        """Nothing."""
+        """Close the file."""
+        _ = self._rows
+        self._file.close()
 
 
 class Parquet:
@@ -147,23 +175,25 @@ def answers_to(names: list[str], output: Path | None, as_json: bool, as_lines: b
     Raises:
         OutputError: the file cannot be written.
     """
-    place = output or Path("stdout")
-    with ExitStack() as stack:
-        with saying_where(place):
-            answers = _Placed(_open(stack, names, output, as_json, as_lines), place)
-        try:
-            yield answers
-        finally:
+    answers = _Placed(_open(names, output, as_json, as_lines), output or Path("stdout"))
+    try:
+        yield answers
+    except BaseException:
+        if answers.begun:
             answers.end()
+        raise
+    answers.end()
 
 
 class _Placed:
-    """Answers that say where they cannot be written."""
+    """Answers that say where they cannot be written, and know whether there are any."""
 
     def __init__(self, answers: Answers, place: Path) -> None:
         self._answers, self._place = answers, place
+        self.begun = False
 
     def add(self, read: Recognitions) -> None:
+        self.begun = True
         with saying_where(self._place):
             self._answers.add(read)
 
@@ -172,19 +202,20 @@ class _Placed:
             self._answers.end()
 
 
-def _open(stack: ExitStack, names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:
+def _open(names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:
     if output is None:
         return Json(None) if as_json else JsonLines(None) if as_lines else Lines(names)
+    if os.path.isdir(output) or (os.path.exists(output) and not os.access(output, os.W_OK)):
+        raise OutputError(f"{output}: a folder, or a file that may not be written; choose another place")
     match output.suffix.lower():
         case ".json":
             return Json(output)
         case ".parquet":
             return Parquet(output)
         case ".jsonl":
-            return JsonLines(stack.enter_context(output.open("w", encoding="utf-8", errors="backslashreplace")))
+            return JsonLines(_File(output))
         case ".csv":
-            file = output.open("w", encoding="utf-8", errors="backslashreplace", newline="")
-            return Csv(stack.enter_context(file))
+            return Csv(_File(output, newline=""))
     raise OutputError(f"{output}: name a file that ends in {', '.join(FILE_ENDINGS)}")
 
 

@@ -42,7 +42,7 @@ def demo(
     with saying_where(out):
         out.mkdir(parents=True, exist_ok=True)
     _make_and_prepare(out / "faces", out / "prepared")
-    results = _compare(out)
+    results = _compare(out, photo or _astronaut())
     print_results(results)
     stdout.print(f"report with pictures: {out}/report.html")
     _recognise(photo or _astronaut(), out / "runs" / "fused", out)
@@ -61,8 +61,9 @@ def _make_and_prepare(faces: Path, prepared: Path) -> None:
         Preparation(validation=0.15, test=0.2).run(read_source(faces), prepared, executor, show)
 
 
-def _compare(out: Path) -> list[Result]:
+def _compare(out: Path, photo: Path) -> list[Result]:
     from mien.datasets.prepared import PreparedSet
+    from mien.evaluation.report import recognised_photo
     from mien.studies.methods import Method, section_3_methods
     from mien.studies.reproduce import compare_methods
     from mien.training.loop import Progress
@@ -75,7 +76,14 @@ def _compare(out: Path) -> list[Result]:
             else:
                 show(progress.step, progress.steps, describe(progress))
 
-        return compare_methods(PreparedSet.open(out / "prepared"), out, section_3_methods("quick"), _FACES, tell)
+        return compare_methods(
+            PreparedSet.open(out / "prepared"),
+            out,
+            section_3_methods("quick"),
+            _FACES,
+            tell,
+            lambda: [recognised_photo(photo, out / "runs" / "fused")],
+        )
 
 
 def _recognise(photo: Path, run: Path, out: Path) -> None:

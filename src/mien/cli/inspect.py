@@ -38,6 +38,7 @@ def inspect(
     from mien.evaluation.inspection import inspect as inspect_set
 
     opened = PreparedSet.open(prepared)
+    opened.verify()
     inspection = inspect_set(opened)
     written = write_pictures(opened, pictures or prepared)
     if json:

@@ -48,7 +48,7 @@ def enroll(
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
     ] = None,
 ) -> None:
-    from mien.cli.predict import named_photos
+    from mien.cli.photos import named_photos
     from mien.errors import MienError, ProfileError
     from mien.inference import Recognizer
     from mien.inference.enrolment import enroll as make

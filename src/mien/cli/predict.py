@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from mien.cli.answers import FILE_ENDINGS, answers_to
-from mien.cli.console import describe_others, print_error, print_out, progress_bar, refuse_output, shown, stderr
+from mien.cli.console import print_error, print_out, progress_bar, refuse_output, shown, stderr
 from mien.cli.execution import Ray, make_executor
+from mien.cli.photos import named_photos
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
-    from mien.inference import Album, Recognition, Recognizer
+    from mien.inference import Recognition, Recognitions, Recognizer
     from mien.jobs.executors import Executor
 
 _FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -75,6 +74,9 @@ def predict(
         bool,
         typer.Option("--trust-reference", help="Do not check that the reference is of the person in the photos."),
     ] = False,
+    unsure_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Call answers unsure whose probability is lower.")
+    ] = 0.2,
     run: Annotated[
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
     ] = None,
@@ -97,9 +99,9 @@ def predict(
     ] = None,
     ray: Ray = None,
 ) -> None:
+    from mien.cli.albums import read_album, tell_album
     from mien.errors import MienError
     from mien.inference import Recognizer
-    from mien.inference.results import OTHER_PERSON
 
     named, neutral = list(named_photos(photos)), list(named_photos(neutral or []))
     if group_by is None and (name_from or sheet is not None):
@@ -116,100 +118,78 @@ def predict(
     if sheet is not None:
         refuse_output(sheet, (".png",))
     wanted = "largest" if largest_face else faces
-    recognizer = Recognizer.load(run, trust_reference=trust_reference)
+    recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
     if group_by is not None:
-        _read_album(recognizer, named, group_by, name_from or [], sheet, output, json, jsonl, workers, ray)
+        with _progress(len(named)) as show:
+            album = read_album(
+                recognizer,
+                named,
+                group_by,
+                name_from or [],
+                workers,
+                _executor(len(named), workers, ray),
+                lambda done: show(done, len(named)),
+            )
+        with answers_to(named, output, json, jsonl) as answers:
+            tell_album(album, answers, output, sheet)
         return
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
-    given, used = _reference(recognizer, sources, neutral, same_person, reference, wanted, workers)
-    if save_reference is not None and used is not None:
-        used.save(save_reference)
-    names = neutral or ([str(reference)] if reference else [])
-    strangers = [] if same_person or used is None else list(used.strangers)
-    if strangers:
-        _warn(f"{_some(strangers)}: shows another person than most photos of the reference; leave it out")
-    failed = False
-    some: Recognition | None = None
-    strangers = []
+    used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
+    if used is not None:
+        _tell_doubts(used)
+        if save_reference is not None:
+            used.save(save_reference)
+    seen = _Seen()
     with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
         executor = _executor(len(named), workers, ray)
-        read = recognizer.recognize_many(
-            given, used, faces=wanted, workers=workers, executor=executor, errors="return"
-        )
-        for done, part in enumerate(read, start=1):
-            answers.add(part)
-            some = part[0] if len(part) else some
-            strangers += [face.photo for face in part if OTHER_PERSON in face.flags]
-            show(done, len(named))
-            for _, error in part.errors:
-                failed = True
-                print_error(error)
-    if strangers:
-        than = "most photos" if same_person else f"the reference ({_some(names)})"
-        _warn(f"{_some(strangers)}: seems to show another person than {than}; give photos of one person")
-    if picture is not None and some is not None:
-        _draw(sources[0], some, picture)
-    if output is not None:
-        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
-    if not (json or jsonl or output is not None) and some is not None:
-        _tell_reference(some, recognizer, "validation subjects" if run else "synthetic subjects")
-    if failed:
+        if same_person:
+            used, read = recognizer.recognize_person(
+                sources,
+                faces="one" if wanted == "one" else "largest",
+                workers=workers,
+                executor=executor,
+                errors="return",
+                progress=lambda done: show(done, len(named)),
+            )
+            for part in read:
+                answers.add(part)
+                seen.add(part)
+        else:
+            coming = recognizer.recognize_many(
+                sources, used, faces=wanted, workers=workers, executor=executor, errors="return"
+            )
+            for done, part in enumerate(coming, start=1):
+                answers.add(part)
+                seen.add(part)
+                show(done, len(named))
+    if save_reference is not None and used is not None and same_person:
+        used.save(save_reference)
+    seen.tell_strangers(None if same_person else neutral or [str(reference)])
+    _finish(seen, recognizer, sources[0], picture, output, run, quiet=json or jsonl, told=same_person)
+    if seen.failed:
         raise typer.Exit(2)
 
 
-def _read_album(
+def _finish(
+    seen: _Seen,
     recognizer: Recognizer,
-    named: list[str],
-    group_by: Literal["person", "folder"],
-    name_from: list[str],
-    sheet: Path | None,
+    photo: Any,
+    picture: Path | None,
     output: Path | None,
-    json: bool,
-    jsonl: bool,
-    workers: int | None,
-    ray: str | None,
+    run: Path | None,
+    *,
+    quiet: bool,
+    told: bool,
 ) -> None:
-    """Read an album, whose answers come when all photos have been seen."""
-    from mien.inference import read_album
-    from mien.inference.profiles import find_profiles
-
-    profiles = [profile for name in name_from for profile in find_profiles(name)]
-    with _progress(len(named)) as show:
-        album = read_album(
-            recognizer,
-            named,
-            group_by,
-            profiles,
-            workers=workers,
-            executor=_executor(len(named), workers, ray),
-            progress=lambda done: show(done, len(named)),
-        )
-    with answers_to(named, output, json, jsonl) as answers:
-        for part in album.photos:
-            answers.add(part)
-            for _, error in part.errors:
-                print_error(error)
-    for person in album.people:
-        doubts = f", {person.doubtful} of them doubtful" if person.doubtful else ""
-        faces = f"{person.faces} face{'s' * (person.faces != 1)}"
-        stderr.print(shown(f"{person.name}: {faces}{doubts}"), soft_wrap=True)
-    if sheet is not None:
-        _draw_album(album, sheet)
+    """Draw, and say where the answers are and what faces were compared with."""
+    if picture is not None and seen.last is not None:
+        _draw(photo, seen.last, picture)
     if output is not None:
         stderr.print(shown(f"answers in {output}"), soft_wrap=True)
-    if any(part.errors for part in album.photos):
-        raise typer.Exit(2)
-
-
-def _draw_album(album: Album, sheet: Path) -> None:
-    from PIL import Image
-
-    from mien.drawing.albums import draw_album
-    from mien.files import replacing
-
-    with replacing(sheet) as temporary:
-        Image.fromarray(draw_album(album)).save(temporary, format="PNG")
-    stderr.print(shown(f"sheet: {sheet}"), soft_wrap=True)
+    for_people = not quiet and output is None
+    if seen.last is not None and (for_people or told):
+        subjects = "validation subjects" if run else "synthetic subjects"
+        _tell_reference(seen.last.reference, recognizer, subjects, print_out if for_people else _note)
 
 
 def _refuse_contradictions(
@@ -248,50 +228,52 @@ def _refuse_contradictions(
             refuse_output(path, endings, inputs)
 
 
-def named_photos(photos: list[str]) -> Iterator[str]:
-    """Every photo that is meant: those of a folder, those that fit a pattern."""
-    from mien.errors import UnreadableError
-    from mien.images import scan_folder
+class _Seen:
+    """What is said at the end, of answers that are gone by then."""
 
-    for name in photos:
-        if name.startswith(("http://", "https://", "ftp://")):
-            raise UnreadableError("an address on the net, and mien reads files only; save the photo first", name)
-        if name != "-" and os.path.isdir(name):
-            content = scan_folder(name)
-            if content.others:
-                kinds = describe_others(content.others)
-                stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"), soft_wrap=True)
-            yield from map(str, content.photos)
-        elif not os.path.lexists(name) and (found := sorted(glob.glob(name, recursive=True))):
-            yield from found
-        else:
-            yield name
+    def __init__(self) -> None:
+        self.last: Recognition | None = None
+        self.strangers: list[str] = []
+        self.failed = False
+
+    def add(self, read: Recognitions) -> None:
+        """Take the answers of a photo, and say what was wrong with it."""
+        from mien.inference.results import OTHER_PERSON
+
+        self.last = read[0] if len(read) else self.last
+        self.strangers += [face.photo for face in read if OTHER_PERSON in face.flags]
+        for _, error in read.errors:
+            self.failed = True
+            print_error(error)
+
+    def tell_strangers(self, reference: list[str] | None) -> None:
+        """Name the photos of other people than the reference's; None: it was made of the photos themselves."""
+        if self.strangers:
+            than = "most photos" if reference is None else f"the reference ({_some(reference)})"
+            _warn(f"{_some(self.strangers)}: seems to show another person than {than}; give photos of one person")
 
 
 def _reference(
-    recognizer: Recognizer,
-    sources: list[Any],
-    neutral: list[str] | None,
-    same_person: bool,
-    saved: str | None,
-    faces: Literal["one", "largest", "all"],
-    workers: int | None,
-) -> tuple[list[Any], Reference | None]:
-    """What the photos are compared with, and the photos, or their faces where they had to be found for it."""
-    from mien.faces import Faces
+    recognizer: Recognizer, neutral: list[str], saved: str | None, faces: Literal["one", "largest"]
+) -> Reference | None:
+    """What the photos are compared with, where it does not come from themselves."""
     from mien.inference.profiles import find_reference
 
-    one = "largest" if faces == "all" else faces
     if saved is not None:
-        return sources, find_reference(saved, recognizer.model)
-    if neutral:
-        return sources, recognizer.neutral_reference(neutral, one)
-    if not same_person:
-        return sources, None
-    found = list(recognizer.detect_many(sources, one, workers))
-    usable = [seen for seen in found if isinstance(seen, Faces)]
-    again = [seen if isinstance(seen, Faces) else source for seen, source in zip(found, sources, strict=True)]
-    return again, recognizer.reference(usable, one) if usable else None
+        return find_reference(saved, recognizer.model)
+    return recognizer.neutral_reference(neutral, faces) if neutral else None
+
+
+def _tell_doubts(reference: Reference) -> None:
+    if reference.strangers:
+        others = _some(list(reference.strangers))
+        _warn(f"{others}: shows another person than most photos of the reference; leave it out")
+    for photo, phrase in reference.expressive:
+        _warn(f"{photo}: reads as {phrase}, not neutral, and is compared with; give a photo of the neutral face")
+
+
+def _note(text: str) -> None:
+    stderr.print(shown(text.strip()), soft_wrap=True)
 
 
 def _warn(warning: str) -> None:
@@ -330,15 +312,15 @@ def _draw(photo: Any, recognition: Recognition, picture: Path) -> None:
     stderr.print(shown(f"picture: {picture}"), soft_wrap=True)
 
 
-def _tell_reference(recognition: Recognition, recognizer: Recognizer, subjects: str) -> None:
+def _tell_reference(reference: Reference, recognizer: Recognizer, subjects: str, tell: Callable[[str], None]) -> None:
     """What the faces were compared with, and what that is worth."""
-    reference = recognition.reference
     measured = recognizer.meta.calibration_for(reference.kind, reference.photo_count)
     alone = reference.kind == "estimated" and reference.photo_count == 1
-    what = {"mean": "mean of", "neutral": "neutral:", "estimated": "various expressions:"}[reference.kind]
+    what = {"mean": "mean of", "neutral": "neutral:", "estimated": "an estimate from"}[reference.kind]
     photos = f"{what} {reference.photo_count} photo{'s' * (reference.photo_count != 1)} of this face"
-    print_out(f"\ncompared with {'an estimate from the photo alone' if alone else photos}")
-    print_out(f"right among 50 classes on {subjects}: {measured.top1:.0%} (by chance 2%)")
+    tell(f"\ncompared with {'an estimate from the photo alone' if alone else photos}")
+    more = f", measured with {measured.photos}" if reference.photo_count > measured.photos > 0 else ""
+    tell(f"right among 50 classes on {subjects}: {measured.top1:.0%}{more} (by chance 2%)")
     if alone:
         best = recognizer.meta.calibration_for("neutral", 1)
-        print_out(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")
+        tell(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")

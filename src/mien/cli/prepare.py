@@ -10,6 +10,7 @@ import typer
 
 from mien.cli.console import describe_others, print_json, progress_bar, shown, stderr, stdout
 from mien.cli.execution import Ray, Workers, make_executor
+from mien.cli.landmarks import Landmarker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,13 @@ class Split(StrEnum):
     RANDOM = "random"
     CHALLENGE = "challenge"
     PAPER = "paper"
+
+
+class Alignment(StrEnum):
+    """How faces are aligned."""
+
+    NORMALISED = "normalised"
+    SIMILARITY = "similarity"
 
 
 class Fallback(StrEnum):
@@ -83,6 +91,12 @@ def prepare(
     landmark_size: Annotated[
         int | None, typer.Option(min=64, max=4096, help="Find landmarks on crops of this side too, as 1200.")
     ] = None,
+    landmarker: Annotated[
+        Landmarker, typer.Option(help="Predictor of landmarks: dlib's regression trees, or mien's own network.")
+    ] = Landmarker.ERT,
+    alignment: Annotated[
+        Alignment, typer.Option(help="Stretch faces to one distance of the eyes, or align them as the paper does.")
+    ] = Alignment.NORMALISED,
     fallback: Annotated[
         Fallback, typer.Option(help="Where no face is found: record that, or take the whole photo for one.")
     ] = Fallback.NONE,
@@ -97,6 +111,8 @@ def prepare(
 
     preparation = Preparation(
         landmark_size=landmark_size,
+        landmarker=landmarker.value,
+        alignment=alignment.value,
         whole_without_face=fallback is Fallback.WHOLE,
         split=split,
         validation=validation,

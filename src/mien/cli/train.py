@@ -60,6 +60,8 @@ def train(
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
     require("torch", "train")
+    if is_rank_zero():
+        data.verify()
     stderr.quiet = not is_rank_zero()
     log = _event_log(run, tensorboard)
     if seeds is not None or folds is not None or leave_one_subject_out:

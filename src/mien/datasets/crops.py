@@ -28,9 +28,11 @@ def open_crops(path: Path, count: int, size: int) -> NDArray[np.uint8]:
     try:
         crops: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: damaged ({error}); {remedy}") from error
+        raise DataError(f"{path}: damaged ({error}); {remedy}", path=path) from error
     if crops.shape != (count, size, size, 3) or crops.dtype != np.uint8:
-        raise DataError(f"{path}: holds {crops.dtype} of shape {crops.shape} for {count} photos; {remedy}")
+        raise DataError(f"{path}: holds {crops.dtype} of shape {crops.shape} for {count} photos; {remedy}", path=path)
+    if (too_many := path.stat().st_size - _header_size(path) - crops.nbytes) != 0:
+        raise DataError(f"{path}: damaged ({too_many} bytes too many); {remedy}", path=path)
     return crops
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mien.errors import DataError
+from mien.errors import LeakError
 from mien.faces.alignment import Similarity
 from mien.faces.points68 import INNER, POINT_COUNT, REGIONS, eye_distance, mirror
 from mien.images import RGBImage
@@ -104,14 +104,16 @@ def refuse_leaks(samples: pl.DataFrame, where: Path) -> None:
     """Raise if a subject or a picture stands on both sides of the split.
 
     Raises:
-        DataError: names the first one, and says how many there are.
+        LeakError: names the first one, and says how many there are.
     """
     across = [leak for leak in find_leaks(samples) if leak.across]
     if across:
         more = f" (and {len(across) - 1} more, see mien inspect)" if len(across) > 1 else ""
-        raise DataError(
+        raise LeakError(
             f"{where}: {across[0].text}{more}; every person and picture belongs to one part only: fix the split, or "
-            "train on it all the same with --allow-leaks"
+            "train on it all the same with --allow-leaks",
+            path=where,
+            leaks=across,
         )
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mien.datasets.crops import crops_file, lay_out_crops, open_crops, save_crops, write_crops
+from mien.datasets.crops import crops_file, lay_out_crops, save_crops, write_crops
 from mien.datasets.leaks import Leak, find_leaks, hash_face
 from mien.datasets.manifest import UNREADABLE, Manifest
 from mien.datasets.prepared import (
@@ -29,13 +29,15 @@ from mien.datasets.prepared import (
     SCHEMA,
     SET_FILE,
     WORK_FOLDER,
+    hash_files,
     landmarks_column,
     read_samples,
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
-from mien.faces import FaceExtractor
-from mien.faces.alignment import CROP_SIZE
+from mien.faces import Face, FaceExtractor
+from mien.faces.alignment import CROP_SIZE, AlignmentName
+from mien.faces.landmarks import LandmarkerName
 from mien.files import saying_where, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
@@ -43,8 +45,9 @@ from mien.jobs.executors import THIS_PROCESS, Executor
 from mien.jobs.shards import Progress, run_shards
 
 _PLAN = f"{WORK_FOLDER}/plan.json"
-_FORMAT = 3
+_FORMAT = 4
 _REMEDY = "prepare into another folder, or remove this one"
+REPAIRED = "the file's end is missing, but no pixel"
 MANY = 100
 """Leaks that set.json names one by one."""
 
@@ -77,6 +80,8 @@ class Preparation:
     Attributes:
         crop_size: side of the crops in pixels.
         landmark_size: find the landmarks on crops of this side as well (1200 in the paper's study).
+        landmarker: what finds the landmarks, see `mien.faces.landmarks`.
+        alignment: of the crops, see `mien.faces.alignment`.
         whole_without_face: where no face is found, take the whole photo for one, as the paper's code did, and say so.
         split: `random`; `challenge` or `paper`, by the subject numbers of iCV-MEFED.
         validation, test: shares of the subjects that the manifest assigns to no split.
@@ -86,6 +91,8 @@ class Preparation:
 
     crop_size: int = CROP_SIZE
     landmark_size: int | None = None
+    landmarker: LandmarkerName = "ert"
+    alignment: AlignmentName = "normalised"
     whole_without_face: bool = False
     split: str = "random"
     validation: float = 0.1
@@ -125,7 +132,8 @@ class Preparation:
                 return self._reopen(out, parameters)
             samples = self._prepare_all(manifest, out, executor, progress)
             leaks = find_leaks(samples)
-            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks))
+            files = hash_files(out, self.crop_size)
+            write_json(out / SET_FILE, _describe(parameters, self.crop_size, samples, leaks) | {"files": files})
             shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         return _summarise(samples, leaks, up_to_date=False)
 
@@ -138,6 +146,8 @@ class Preparation:
             "photos": _fingerprint(manifest),
             "crop_size": self.crop_size,
             "landmark_size": self.landmark_size,
+            "landmarker": self.landmarker,
+            "alignment": self.alignment,
             "whole_without_face": self.whole_without_face,
             "split": self.split if self.split in RANGES else shares,
             "shard_size": self.shard_size,
@@ -153,7 +163,6 @@ class Preparation:
         claim_folder(out, SET_FILE, parameters, _REMEDY, _as_option)
         shutil.rmtree(out / WORK_FOLDER, ignore_errors=True)
         _, samples = read_samples(out)
-        open_crops(out / crops_file(self.crop_size), samples.height, self.crop_size)
         return _summarise(samples, find_leaks(samples), up_to_date=True)
 
     def _prepare_all(
@@ -162,7 +171,7 @@ class Preparation:
         """Do the shards that are missing, and give the rows of all."""
         with saying_where(out):
             lay_out_crops(out / crops_file(self.crop_size), manifest.table.height, self.crop_size)
-        pixels = _Pixels(self.crop_size, self.landmark_size, self.whole_without_face)
+        pixels = _Pixels(self.crop_size, self.landmark_size, self.landmarker, self.alignment, self.whole_without_face)
         folder, root = out.absolute(), manifest.root.absolute()
         shards = [
             _Shard(folder, number, root, start, manifest.table.slice(start, self.shard_size), pixels)
@@ -192,6 +201,8 @@ class _Pixels:
 
     crop_size: int
     landmark_size: int | None
+    landmarker: LandmarkerName
+    alignment: AlignmentName
     whole_without_face: bool
 
     @property
@@ -229,10 +240,17 @@ class _Shard:
 
 @cache
 def _extractor(pixels: _Pixels) -> FaceExtractor:
-    """One in a process: loading the landmark predictor takes half a second."""
+    """One in a process: loading a predictor of landmarks may take half a second."""
     finer = () if pixels.landmark_size is None else (pixels.landmark_size,)
     # Sets show one person a photo; to notice every face beside would double the time of a camera's photos.
-    return FaceExtractor(pixels.crop_size, finer, pixels.whole_without_face, thorough=False)
+    return FaceExtractor(
+        pixels.crop_size,
+        finer,
+        pixels.whole_without_face,
+        thorough=False,
+        landmarker=pixels.landmarker,
+        alignment=pixels.alignment,
+    )
 
 
 def _prepare_shard(shard: _Shard) -> None:
@@ -271,7 +289,7 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     fine = {landmarks_column(size): points.reshape(-1).tolist() for size, points in face.landmarks_fine.items()}
     return {
         "status": OK,
-        "reason": _what_to_know(face.face_count),
+        "reason": _what_to_know(face),
         "face_count": face.face_count,
         "face_box": face.box.as_array().tolist(),
         "face_score": face.box.score if face.face_count else None,
@@ -282,10 +300,15 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
     } | fine
 
 
-def _what_to_know(face_count: int) -> str | None:
-    if face_count == 0:
-        return "no face found; the whole photo was taken for one"
-    return f"{face_count} faces; this is the largest" if face_count > 1 else None
+def _what_to_know(face: Face) -> str | None:
+    facts = []
+    if face.face_count == 0:
+        facts.append("no face found; the whole photo was taken for one")
+    elif face.face_count > 1:
+        facts.append(f"{face.face_count} faces; this is the largest")
+    if face.repaired:
+        facts.append(REPAIRED)
+    return "; ".join(facts) or None
 
 
 def _hash_file(path: Path) -> str:
@@ -338,6 +361,7 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
     notes = {
         "show several faces; the largest was taken": int((good["face_count"] > 1).sum()),
         "show no face that was found; the whole photo was taken": int((good["face_count"] == 0).sum()),
+        "lack the end of their file, but no pixel": int(good["reason"].str.contains(REPAIRED, literal=True).sum()),
         "have no label; they count towards their subject's mean": unlabelled,
     }
     lines = [f"{count} photos {what}" for what, count in notes.items() if count]

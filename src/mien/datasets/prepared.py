@@ -2,7 +2,7 @@
 
 samples.parquet   a row a photo, columns as in `SCHEMA`
 crops-224.npy     uint8, (n, 224, 224, 3), RGB; row i is sample i, zeros where there is no face
-set.json          versions, parameters, source, counts; written last, so that it marks a whole set
+set.json          versions, parameters, source, counts, checksums; written last, so that it marks a whole set
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from mien.datasets.crops import crops_file, open_crops
 from mien.displacement import displacement_by_subject
 from mien.errors import DataError
+from mien.faces.alignment import AlignmentName
+from mien.faces.landmarks import LandmarkerName
 from mien.faces.points68 import POINT_COUNT
 from mien.labels import texts_to_indices
 
@@ -50,6 +52,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 
 _FINER = "landmarks_crop_"
+_REMEDY = "prepare it again into another folder"
 
 
 def landmarks_column(size: int) -> str:
@@ -62,21 +65,63 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
     """Contents of set.json and of samples.parquet, whole and in their types, of a prepared set.
 
     Raises:
-        DataError: not a prepared set, an unfinished or a damaged one.
+        DataError: not a prepared set, an unfinished or a damaged one: a table that is not what was prepared, crops
+            that are missing or not as many as the rows, usable photos without a subject or whole landmarks.
     """
     if not (path / SET_FILE).is_file():
         state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
-        raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}")
+        raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}", path=path)
     try:
         info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))
-        int(info["crop_size"])
+        crop_size = int(info["crop_size"])
+        if not isinstance(info.get("files", {}), dict) or not isinstance(info.get("parameters", {}), dict):
+            raise ValueError(f"{SET_FILE} has another shape")
+        _refuse_changed(path, SAMPLES_FILE, info)  # first, for what reads tables may burst on a damaged one
         table = pl.read_parquet(path / SAMPLES_FILE)
         finer = {name: SCHEMA["landmarks_crop"] for name in table.columns if name.startswith(_FINER)}
         table = table.with_columns(pl.col(name).cast(kind) for name, kind in (SCHEMA | finer).items())
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: damaged ({reason}); prepare it again into another folder") from error
+        raise DataError(f"{path}: damaged ({reason}); {_REMEDY}", path=path) from error
+    _refuse_broken(path / SAMPLES_FILE, table)
+    open_crops(path / crops_file(crop_size), table.height, crop_size)
     return info, table
+
+
+def hash_files(path: Path, crop_size: int) -> dict[str, str]:
+    """Name -> SHA-256 of the table and the crops of a set, as set.json holds them under `files`."""
+    return {name: _hash_file(path / name) for name in (SAMPLES_FILE, crops_file(crop_size))}
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse_changed(path: Path, name: str, info: dict[str, Any]) -> None:
+    """Raise if a file of a set is not the one that was prepared; sets of before know no checksums."""
+    expected = info.get("files", {}).get(name)
+    if expected is not None and _hash_file(path / name) != expected:
+        raise DataError(
+            f"{path / name}: not as it was prepared; {_REMEDY}, or, if you changed it yourself, remove its line in "
+            f"{SET_FILE}",
+            path=path / name,
+        )
+
+
+def _refuse_broken(path: Path, table: pl.DataFrame) -> None:
+    """Raise if a row that is said to be usable lacks what everything rests on."""
+    usable = table.filter(pl.col("status") == OK)
+    for column in ("path", "subject", "landmarks_photo", "landmarks_crop"):
+        found = usable[column]
+        broken = found.null_count()
+        if found.dtype == SCHEMA["landmarks_crop"] and not broken:
+            broken = int((~np.isfinite(found.to_numpy()).all(axis=1)).sum())
+        if broken:
+            what = "numbers missing" if column.startswith("landmarks") else "nothing"
+            raise DataError(
+                f"{path}: {broken} usable photos have {what} in column {column}; {_REMEDY}", path=path, column=column
+            )
 
 
 @dataclass(frozen=True)
@@ -149,10 +194,20 @@ class PreparedSet:
         if landmark_size is not None and landmarks_column(landmark_size) not in usable.columns:
             raise DataError(
                 f"{path}: holds no landmarks from crops of {landmark_size} pixels; prepare it into another folder "
-                f"with --landmark-size {landmark_size}"
+                f"with --landmark-size {landmark_size}",
+                path=path,
+                column=landmarks_column(landmark_size),
             )
         moved = displacement_by_subject(_landmarks(usable, landmark_size), usable["subject"].to_list())
         return cls(path, info, usable, moved, landmark_size)
+
+    def verify(self) -> None:
+        """Read all crops once and compare them with their checksum, a second for each 10,000 photos.
+
+        Raises:
+            DataError: a crop is not as it was prepared.
+        """
+        _refuse_changed(self.path, crops_file(self.crop_size), self.info)
 
     def select(self, *splits: str) -> PreparedSet:
         """The labelled photos of one or more splits.
@@ -165,7 +220,9 @@ class PreparedSet:
         if not chosen.any():
             raise DataError(
                 f"{self.path}: no labelled photos in the part {' or '.join(splits)}; prepare it again with "
-                "--validation and --test above 0, or name the split in a manifest"
+                "--validation and --test above 0, or name the split in a manifest",
+                path=self.path,
+                column="split",
             )
         return PreparedSet(
             self.path, self.info, self.table.filter(chosen), self.displacement[chosen], self.landmark_size
@@ -190,6 +247,20 @@ class PreparedSet:
     def crop_size(self) -> int:
         """Side of the crops in pixels."""
         return int(self.info["crop_size"])
+
+    @cached_property
+    def landmarker(self) -> LandmarkerName:
+        """What found the landmarks."""
+        return "cnn" if self._parameter("landmarker") == "cnn" else "ert"
+
+    @cached_property
+    def alignment(self) -> AlignmentName:
+        """How its faces are aligned."""
+        return "normalised" if self._parameter("alignment") == "normalised" else "similarity"
+
+    def _parameter(self, name: str) -> Any:
+        """Of the preparation; None where it did not know it yet."""
+        return self.info.get("parameters", {}).get(name)
 
     @cached_property
     def crops(self) -> NDArray[np.uint8]:

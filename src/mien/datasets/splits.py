@@ -57,7 +57,8 @@ def split_by_subject(table: pl.DataFrame, validation: float, test: float, seed: 
     if sum(counts) >= len(undecided):
         raise DataError(
             f"{len(undecided)} subjects cannot be split with {validation:.0%} for validation and {test:.0%} for "
-            "test and some left to train on; lower the shares (--validation, --test) or add subjects"
+            "test and some left to train on; lower the shares (--validation, --test) or add subjects",
+            column="split",
         )
     order = np.random.default_rng(seed).permutation(len(undecided))
     parts = ["validation"] * counts[0] + ["test"] * counts[1]
@@ -94,7 +95,8 @@ def split_by_number(table: pl.DataFrame, ranges: Mapping[str, tuple[int, int]]) 
     if not nameless.is_empty():
         raise DataError(
             f"subject {nameless['subject'][0]!r} has no number, and this split goes by the subject numbers of "
-            "iCV-MEFED; use --split random"
+            "iCV-MEFED; use --split random",
+            column="subject",
         )
     part = pl.coalesce(
         pl.when(number.is_between(first, last)).then(pl.lit(name)) for name, (first, last) in ranges.items()
@@ -102,5 +104,6 @@ def split_by_number(table: pl.DataFrame, ranges: Mapping[str, tuple[int, int]]) 
     table = table.with_columns(split=part)
     if "train" not in table["split"]:
         first, last = ranges["train"]
-        raise DataError(f"no subject is among the training subjects {first:03d}-{last:03d}; use --split random")
+        message = f"no subject is among the training subjects {first:03d}-{last:03d}; use --split random"
+        raise DataError(message, column="split")
     return table

@@ -27,11 +27,13 @@ class Figure:
         png: its bytes.
         caption: below it; read out as well where the picture cannot be seen.
         wide: whether it is too detailed to be shrunk to a narrow page, so that it scrolls there.
+        photo: whether it shows a photo, whose colours stay as they are on a dark page.
     """
 
     png: bytes
     caption: str
     wide: bool = False
+    photo: bool = False
 
     @property
     def address(self) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mien.artifacts import Calibration
 from mien.datasets.prepared import PreparedSet
 from mien.drawing.pages import Face, Figure, faces_of, write_page
 from mien.drawing.plots import accuracy_figure, confusion_figure, full_confusion_figure, training_figure
+from mien.drawing.recognition import draw_recognition
 from mien.drawing.sheets import ARROW_SCALE, landmark_tile, mean_face_tiles
 from mien.evaluation.evaluate import Result
 from mien.evaluation.metrics import confusion_of_complementary, confusion_of_dominant
+from mien.images import read_rgb
+from mien.inference import Recognizer
 from mien.labels import CLASS_COUNT, CLASSES
 
 CHANCE_LEVEL = 1 / CLASS_COUNT
@@ -30,7 +35,13 @@ _KNOWLEDGE = {
 
 
 def write_report(
-    path: Path, title: str, faces: str, part: PreparedSet, split: str, results: Sequence[Result]
+    path: Path,
+    title: str,
+    faces: str,
+    part: PreparedSet,
+    split: str,
+    results: Sequence[Result],
+    recognised: Sequence[Figure] = (),
 ) -> None:
     """Write the report.
 
@@ -41,6 +52,7 @@ def write_report(
         part: the photos that the runs were evaluated on.
         split: what part of their set they are: train, validation or test.
         results: one or more runs; the one with the best top-1 is shown in detail.
+        recognised: photos that are in no set, see `recognised_photo`.
     """
     best = max(results, key=lambda result: result.accuracies[0])
     write_page(
@@ -58,11 +70,26 @@ def write_report(
         confusions=confusion_plots(best),
         full_confusion=Figure(full_confusion_figure(best.confusion), "All 50 classes. N_N is neutral.", wide=True),
         examples=example_faces(part, best),
+        recognised=recognised,
         mean_faces=faces_of(mean_face_tiles(part)),
         arrow_scale=ARROW_SCALE,
         training=_training_plot(results),
         references=_references(best),
     )
+
+
+def recognised_photo(photo: Path, run: Path) -> Figure:
+    """A photo, its largest face and what a run reads in it.
+
+    Raises:
+        PhotoError: the photo cannot be read, or shows no face.
+        CheckpointError: no such run.
+    """
+    recognition = Recognizer.load(run).recognize(photo, faces="largest")
+    content = io.BytesIO()
+    Image.fromarray(draw_recognition(read_rgb(photo), recognition)).save(content, format="PNG")
+    caption = f"{photo.name}, read by the run {run.name} as {recognition.phrase} ({recognition.probability:.0%})."
+    return Figure(content.getvalue(), caption, wide=True, photo=True)
 
 
 def accuracy_plot(accuracies: dict[str, NDArray[np.float64]]) -> Figure:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.datasets.prepared import PreparedSet
+from mien.errors import DataError
 from mien.evaluation.references import mean_references
 from mien.inference import ExpressionModel
 
@@ -22,12 +23,25 @@ def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
 
     Raises:
         CheckpointError: no run there, or a damaged one.
-        DataError: the set holds no landmarks from crops of the side that the run was trained with.
+        DataError: the set holds no landmarks from crops of the side that the run was trained with, or those of
+            another predictor.
     """
     model = ExpressionModel.load(run, threads=0)
+    refuse_other_landmarks(model, prepared)
     prepared = prepared.with_landmarks(model.meta.data.landmark_size)
     features = precompute_features(model, prepared)
     return model.scores(features, prepared.landmarks, mean_references(model, prepared, features))
+
+
+def refuse_other_landmarks(model: ExpressionModel, prepared: PreparedSet) -> None:
+    """Raise DataError where landmarks were found, or faces aligned, otherwise than the model knows it."""
+    meta = model.meta
+    if (prepared.landmarker, prepared.alignment) != (meta.landmarker, meta.alignment):
+        raise DataError(
+            f"{prepared.path}: prepared with --landmarker {prepared.landmarker} --alignment {prepared.alignment}; "
+            f"for {model.path} prepare it into another folder with --landmarker {meta.landmarker} --alignment "
+            f"{meta.alignment}"
+        )
 
 
 def precompute_features(model: ExpressionModel, prepared: PreparedSet) -> NDArray[np.float32]:

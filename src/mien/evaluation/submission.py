@@ -47,7 +47,8 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
     if missing:
         raise DataError(
             f"{order}: {len(missing)} of its photos are not in {prepared.path} (the first: {missing[0]}); prepare "
-            "the folder that holds them"
+            "the folder that holds them",
+            path=order,
         )
     wanted = {_key(name) for name in names}
     chosen = np.array([_key(path) in wanted for path in prepared.table["path"]], dtype=bool)
@@ -77,7 +78,9 @@ def check_submission(path: Path, photos: int) -> NDArray[np.int64]:
     """
     predicted = read_predictions(path)
     if len(predicted) != photos:
-        raise DataError(f"{path}: {len(predicted)} predictions for {photos} photos; each needs a line of its own")
+        raise DataError(
+            f"{path}: {len(predicted)} predictions for {photos} photos; each needs a line of its own", path=path
+        )
     return predicted
 
 
@@ -92,9 +95,9 @@ def read_predictions(path: Path) -> NDArray[np.int64]:
         try:
             texts_to_indices([word])
         except LabelError as error:
-            raise DataError(f"{path}, line {number}: {error}") from error
+            raise DataError(f"{path}, line {number}: {error}", path=path, line=number) from error
     if not words:
-        raise DataError(f"{path}: no labels in it; there must be one a line")
+        raise DataError(f"{path}: no labels in it; there must be one a line", path=path)
     return texts_to_indices(words)
 
 
@@ -136,15 +139,18 @@ def _read_text(path: Path) -> str:
                 content = archive.read(_predictions_in(archive.namelist(), path))
         return content.decode("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); name a .txt or .zip file") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name a .txt or .zip file", path=path) from error
     except (zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: damaged ({error}); name a .txt file, or a .zip that holds one") from error
+        raise DataError(
+            f"{path}: damaged ({error}); name a .txt file, or a .zip that holds one", path=path
+        ) from error
 
 
 def _predictions_in(names: Sequence[str], path: Path) -> str:
     if PREDICTIONS_FILE in names:
         return PREDICTIONS_FILE
-    raise DataError(f"{path}: holds {', '.join(names) or 'nothing'}; it must hold {PREDICTIONS_FILE}, in no folder")
+    held = ", ".join(names) or "nothing"
+    raise DataError(f"{path}: holds {held}; it must hold {PREDICTIONS_FILE}, in no folder", path=path)
 
 
 def _write_zip(path: Path, text: str) -> None:

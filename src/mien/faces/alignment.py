@@ -3,11 +3,16 @@
 Paper, section II: landmark 27 (between the eyes) goes to (W/2, H 20/55) and landmark 51 (the upper lip) to
 (W/2, H 38/55). Two points fix rotation, scale and shift; no other point takes part, so expressions that
 move the rest of the face stay in the aligned picture.
+
+On top of that the crop may be stretched sideways until the outer corners of the eyes are as far apart as they usually
+are. That sets right photos whose sides were scaled differently, which are common on the net, and takes out most of
+what turns of the head and the breadth of faces do to a single photo.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,7 +20,7 @@ from numpy.typing import NDArray
 
 from mien.errors import FaceError
 from mien.faces.landmarks import Landmarks
-from mien.faces.points68 import BETWEEN_EYES, UPPER_LIP
+from mien.faces.points68 import BETWEEN_EYES, UPPER_LIP, eye_distance
 from mien.images import RGBImage
 
 CROP_SIZE = 224
@@ -24,6 +29,10 @@ ANCHORS = (BETWEEN_EYES, UPPER_LIP)
 BETWEEN_EYES_HEIGHT = 20 / 55
 UPPER_LIP_HEIGHT = 38 / 55
 """Where the two anchors come to lie, as a share of the crop's height."""
+EYE_DISTANCE = 97.5 / 224
+"""Distance of the outer corners of the eyes in an aligned crop, as a share of its side: mean of 174 real people."""
+AlignmentName = Literal["similarity", "normalised"]
+"""The paper's, or stretched so that this distance is the same in all crops."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,24 @@ def photo_to_crop(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> Similari
         raise FaceError("the landmarks of the face fall together; it cannot be aligned") from error
 
 
-def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE) -> RGBImage:
-    """The aligned crop, `size` x `size`; black outside the photo.
+def stretch_of(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> float:
+    """How many times wider the aligned crop has to become for the eyes to lie at their usual distance.
+
+    At most twice or half; what is beyond is no face from in front.
+    """
+    distance = float(eye_distance(photo_to_crop(landmarks_photo, size).apply(landmarks_photo)))
+    return float(np.clip(EYE_DISTANCE * size / max(distance, 1e-6), 0.5, 2.0))
+
+
+def stretched(points: NDArray[np.floating], stretch: float, size: int = CROP_SIZE) -> NDArray[np.floating]:
+    """Points of a crop, (..., 2), after it became `stretch` times wider about its middle."""
+    middle = size / 2
+    wider: NDArray[np.floating] = points * [stretch, 1.0] + [middle * (1 - stretch), 0.0]
+    return wider
+
+
+def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE, stretch: float = 1.0) -> RGBImage:
+    """The aligned crop, `size` x `size`, stretched sideways about its middle; black outside the photo.
 
     A photo that shrinks to less than half is averaged over whole pixels first, so that fine detail does not
     alias.
@@ -99,7 +124,10 @@ def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE) -> RGBIm
     step = int(1 / alignment.scale)
     if step >= 2:
         image, alignment = _average_around_crop(image, alignment, size, step)
-    return cv2.warpAffine(image, alignment.matrix, (size, size), flags=cv2.INTER_LINEAR)
+    matrix = alignment.matrix
+    matrix[0] *= stretch
+    matrix[0, 2] += size / 2 * (1 - stretch)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
 
 
 def _average_around_crop(image: RGBImage, alignment: Similarity, size: int, step: int) -> tuple[RGBImage, Similarity]:

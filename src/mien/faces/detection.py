@@ -26,7 +26,10 @@ COARSE_TO_FINE = (648, 1296, 2592)
 CAMERA_SIDE = 2592
 """Longer side from which a photo comes from a camera, not from a page or a screen: one face fills much of it."""
 COARSE_SIDE = 324
-"""Longer side of the copy in which such a photo may be searched first, in a quarter of the time."""
+"""Longer side of the copy in which a photo may be searched first, in a quarter of the time or less: enough where a
+face fills a third of that side, as in most portraits."""
+_WORTH_IT = 0.75
+"""Longer side of the smallest photos that are, as a share of the next copy's."""
 SURE = 0.6
 """Score below which a face of that coarse pass is searched again, around its box, in the next larger copy; it lies
 badly, by up to 8% of the outer-eye distance in the landmarks (docs/experiments.md)."""
@@ -109,8 +112,8 @@ class FaceDetector:
     Safe to share among threads: dlib's detector keeps the picture that it searches, so each thread has its own.
 
     Args:
-        thorough: notice all faces, whatever the size of the photo. Otherwise camera photos are searched in a small
-            copy first, in which a face beside a larger one can be missed: enough where photos show one person.
+        thorough: notice all faces, whatever the size of the photo. Otherwise a face that is found in the smallest
+            copy of a camera's photo is the only one: enough where photos show one person.
     """
 
     def __init__(self, thorough: bool = True) -> None:
@@ -161,12 +164,12 @@ class FaceDetector:
 
     def _search_passes(self, photo: Photo, decoded: Decoded) -> Found:
         longest = max(photo.size)
-        coarse = longest > CAMERA_SIDE and not self.thorough
+        coarse = longest > (COARSE_TO_FINE[0] * _WORTH_IT if self.thorough else CAMERA_SIDE)
         sides = (COARSE_SIDE, *COARSE_TO_FINE) if coarse else COARSE_TO_FINE
         factor, found = 0.0, Found((), decoded)
         for side in sides:
-            # The coarse pass never enlarges; the finer ones may, for small photos.
-            wider = min(side / longest, MAX_ENLARGEMENT if factor and not found.faces else 1.0)
+            # Only where nothing was found in all pixels of a small photo is it enlarged.
+            wider = min(side / longest, MAX_ENLARGEMENT if side > COARSE_TO_FINE[0] and not found.faces else 1.0)
             if wider <= factor:
                 break
             factor = wider
@@ -174,6 +177,8 @@ class FaceDetector:
                 decoded = photo.read(reduction_for(_STRETCH / factor))
             boxes = self._search(decoded, factor, grey=side == COARSE_SIDE)
             finer = _select(boxes, decoded)
+            if side == COARSE_SIDE and self.thorough and max((f.score for f in finer.faces), default=0.0) < UPRIGHT:
+                continue
             if finer.faces and side == COARSE_SIDE and finer.faces[0].score < SURE:
                 nearer = _select(self._search(_around(decoded, finer.faces[0]), COARSE_TO_FINE[0] / longest), decoded)
                 finer = replace(finer, faces=(*(nearer or finer).faces[:1], *finer.faces[1:]))

@@ -37,6 +37,12 @@ def expose(image: RGBImage, box: NDArray[np.floating]) -> RGBImage:
     return cv2.LUT(image, _table(stops))
 
 
+def measure_exposure(image: RGBImage, box: NDArray[np.floating]) -> float | None:
+    """Mean grey of the middle of the face in `box`, 0..255; None where that lies outside of the picture."""
+    counts = _count_greys(image, box)
+    return float(counts @ np.arange(256) / counts.sum()) if counts.any() else None
+
+
 def _count_greys(image: RGBImage, box: NDArray[np.floating]) -> NDArray[np.float64]:
     """Histogram, (256,), of the middle of the face: its inner 60%, where there is neither hair nor background."""
     corners = np.asarray(box, dtype=np.float64).reshape(2, 2)

@@ -13,11 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import FaceError
-from mien.faces.alignment import ANCHORS, CROP_SIZE, Similarity, anchors, photo_to_crop, warp
+from mien.faces.alignment import (
+    ANCHORS,
+    CROP_SIZE,
+    AlignmentName,
+    Similarity,
+    anchors,
+    photo_to_crop,
+    stretch_of,
+    stretched,
+    warp,
+)
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
-from mien.faces.exposure import expose
+from mien.faces.exposure import expose, measure_exposure
 from mien.faces.face import Face
-from mien.faces.landmarks import ALIGNED_BOX, LandmarkPredictor, Landmarks
+from mien.faces.landmarks import ALIGNED_BOX, Landmarker, LandmarkerName, Landmarks, Marks
 from mien.images import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, RGBImage, open_photo
 
 _BYSTANDER = 0.25
@@ -40,6 +50,8 @@ class FaceExtractor:
         landmark_sizes: sides of further, larger crops on which the landmarks are found as well.
         whole_without_face: take the whole photo for a face where none is found, as the paper's code did.
         thorough: see `FaceDetector`.
+        landmarker: what finds the landmarks.
+        alignment: whether crops are stretched so that all eyes lie at one distance, see `mien.faces.alignment`.
     """
 
     def __init__(
@@ -48,12 +60,16 @@ class FaceExtractor:
         landmark_sizes: Sequence[int] = (),
         whole_without_face: bool = False,
         thorough: bool = True,
+        landmarker: LandmarkerName = "ert",
+        alignment: AlignmentName = "normalised",
     ) -> None:
         self.crop_size = crop_size
         self.landmark_sizes = tuple(landmark_sizes)
         self.whole_without_face = whole_without_face
         self._detector = FaceDetector(thorough)
-        self._predictor = LandmarkPredictor()
+        self.landmarker = landmarker
+        self.alignment = alignment
+        self._landmarker = _open_landmarker(landmarker)
 
     def extract(self, photo: Photo | PhotoSource) -> Face:
         """The largest face of a photo, see `mien.images.open_photo`.
@@ -101,7 +117,7 @@ class FaceExtractor:
             FaceError: its landmarks fall together.
         """
         seen = expose(image, box.as_array())
-        return self.follow(image, self._predictor.predict(seen, box.as_array()), box.score)
+        return self.follow(image, self._landmarker.mark(seen, box.as_array()).landmarks, box.score)
 
     def follow(self, image: RGBImage, near: Landmarks, score: float) -> Face:
         """The face that was at a place in the frame before, by one look at it; nothing is detected.
@@ -120,44 +136,79 @@ class FaceExtractor:
         size = self.crop_size
         for _ in range(2):
             alignment = photo_to_crop(near, size)
-            crop = expose(warp(image, alignment, size), ALIGNED_BOX * size)
-            marks = self._predictor.predict(crop, ALIGNED_BOX * size)
-            near = alignment.inverse().apply(marks).astype(np.float32)
-            if np.abs(marks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
+            stretch = stretch_of(near, size) if self.alignment == "normalised" else 1.0
+            bare = warp(image, alignment, size, stretch)
+            crop = expose(bare, ALIGNED_BOX * size)
+            marks = self._look(crop)
+            near = alignment.inverse().apply(stretched(marks.landmarks, 1 / stretch, size)).astype(np.float32)
+            if np.abs(marks.landmarks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
                 break
         left, top, right, bottom = _usual_box(near).tolist()
-        return Face(FaceBox(left, top, right, bottom, score), 1, near, crop, marks)
+        box, exposure = FaceBox(left, top, right, bottom, score), measure_exposure(bare, ALIGNED_BOX * size)
+        return Face(box, 1, near, crop, marks.landmarks, marks.confidence, stretch=stretch, exposure=exposure)
+
+    def _look(self, crop: RGBImage) -> Marks:
+        """One look at an aligned crop, where `Landmarker.mark_aligned` may take several."""
+        if self.landmarker == "cnn":
+            return self._landmarker.mark_aligned(crop)
+        return self._landmarker.mark(crop, ALIGNED_BOX * crop.shape[0])
 
     @property
     def _largest_crop(self) -> int:
         return max(self.crop_size, *self.landmark_sizes) if self.landmark_sizes else self.crop_size
 
     def _align(self, photo: Photo, decoded: Decoded, box: FaceBox, count: int) -> Face:
-        seen, landmarks_photo = self._mark(decoded, box)
-        decoded_pixels = 1 / photo_to_crop(landmarks_photo, self._largest_crop).scale
+        seen, in_photo = self._mark(decoded, box)
+        decoded_pixels = 1 / photo_to_crop(in_photo.landmarks, self._largest_crop).scale
         if decoded.reduction > 1 and decoded_pixels * _ENLARGED < decoded.reduction:
-            seen, landmarks_photo = self._mark(photo.read(reduction_for(decoded_pixels * _ENLARGED)), box)
-        crop = self._crop(seen, landmarks_photo, self.crop_size)
+            seen, in_photo = self._mark(photo.read(reduction_for(decoded_pixels * _ENLARGED)), box)
+        stretch = stretch_of(in_photo.landmarks) if self.alignment == "normalised" else 1.0
+        crop = self._crop(seen, in_photo.landmarks, self.crop_size, stretch)
+        in_crop = self._landmarker.mark_aligned(crop)
         fine = {
-            size: self._predictor.predict_aligned(self._crop(seen, landmarks_photo, size))
+            size: self._landmarker.mark_aligned(self._crop(seen, in_photo.landmarks, size, stretch)).landmarks
             * np.float32(self.crop_size / size)
             for size in self.landmark_sizes
         }
-        return Face(box, count, landmarks_photo, crop, self._predictor.predict_aligned(crop), fine)
+        corners = _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
+        return Face(
+            box,
+            count,
+            in_photo.landmarks,
+            crop,
+            in_crop.landmarks,
+            in_crop.confidence,
+            stretch=stretch,
+            landmarks_fine=fine,
+            exposure=measure_exposure(decoded.image, corners),
+            repaired=seen.repaired,
+        )
 
-    def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Landmarks]:
+    def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Marks]:
         """The copy with the face in usual light, and its landmarks in photo pixels."""
         to_photo = _decoded_to_photo(decoded)
         corners = to_photo.inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
         seen = replace(decoded, image=expose(decoded.image, corners))
-        found = self._predictor.predict(seen.image, corners)
+        found = self._landmarker.mark(seen.image, corners)
         if decoded.reduction > 1:  # a coarse pass places boxes coarsely: mark again where the face turned out to be
-            found = self._predictor.predict(seen.image, _usual_box(found))
-        return seen, to_photo.apply(found).astype(np.float32)
+            found = self._landmarker.mark(seen.image, _usual_box(found.landmarks))
+        return seen, replace(found, landmarks=to_photo.apply(found.landmarks).astype(np.float32))
 
     @staticmethod
-    def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int) -> RGBImage:
-        return warp(decoded.image, photo_to_crop(landmarks_photo, size).after(_decoded_to_photo(decoded)), size)
+    def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int, stretch: float) -> RGBImage:
+        alignment = photo_to_crop(landmarks_photo, size).after(_decoded_to_photo(decoded))
+        return warp(decoded.image, alignment, size, stretch)
+
+
+def _open_landmarker(name: LandmarkerName) -> Landmarker:
+    """A predictor by its name; only that one's libraries are imported."""
+    if name == "ert":
+        from mien.faces.ert import RegressionTrees
+
+        return RegressionTrees()
+    from mien.faces.cnn import LandmarkModel
+
+    return LandmarkModel()
 
 
 def _no_face(turned: int) -> FaceError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import overload
 
@@ -29,8 +29,13 @@ class Face:
         landmarks_photo: shape (68, 2), float32, photo pixels.
         crop: shape (size, size, 3), uint8, RGB: the aligned face.
         landmarks_crop: shape (68, 2), float32, crop pixels, found anew on the crop.
+        confidence: shape (68,), float32, 0..1: how sure the predictor is of each landmark of the crop, see `Marks`;
+            NaN where it does not say.
+        stretch: how many times wider than in the photo the face is in the crop, beside its size.
         landmarks_fine: side -> shape (68, 2), float32: found on a crop of that side, but in pixels of `crop`, so
             that they can be compared with `landmarks_crop`.
+        exposure: mean grey of its middle in the photo, 0..255; None: as that of the crop.
+        repaired: the photo's file lacked its end marker, but no pixel.
     """
 
     box: FaceBox
@@ -38,17 +43,33 @@ class Face:
     landmarks_photo: Landmarks
     crop: RGBImage
     landmarks_crop: Landmarks
+    confidence: NDArray[np.float32]
+    stretch: float = 1.0
     landmarks_fine: dict[int, Landmarks] = field(default_factory=dict)
+    exposure: float | None = None
+    repaired: bool = False
 
     @cached_property
     def quality(self) -> Quality:
         """How well it can be read."""
-        return measure_quality(self.crop, self.landmarks_photo, self.landmarks_crop, self.box.score)
+        return measure_quality(self.crop, self.landmarks_photo, self.landmarks_crop, self.box.score, self.exposure)
 
     @cached_property
     def identity(self) -> Identity:
         """Who it is, shape (128,): asked for only where a face is compared with a reference (0.1 s)."""
         return describe_identity(self.crop, self.landmarks_crop)
+
+    def without_pixels(self) -> Face:
+        """The same face with an empty crop, for keeping thousands.
+
+        What follows from its pixels is measured first; its identity only if somebody asked for it before.
+        """
+        light = replace(self, crop=np.zeros((0, 0, 3), dtype=np.uint8))
+        measured = {"quality": self.quality} | {
+            key: self.__dict__[key] for key in ("identity",) if key in self.__dict__
+        }
+        light.__dict__.update(measured)
+        return light
 
     def __repr__(self) -> str:
         left, top, right, bottom = (round(edge) for edge in self.box.as_array().tolist())

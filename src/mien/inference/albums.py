@@ -92,7 +92,7 @@ def read_album(
         for one, feature in zip(part, features, strict=True):
             identity = one.face.identity if group_by == "person" or profiles else None
             seen.append(_Seen(len(read), one.face.landmarks_crop, feature, identity, _thumbnail(one.face.crop)))
-            small.append(_without_crop(one))
+            small.append(replace(one, face=one.face.without_pixels()))
         read.append(replace(part, faces=tuple(small)))
         if progress is not None:
             progress(len(read))
@@ -191,10 +191,3 @@ def _worth(recognizer: Recognizer, reference: Reference) -> float:
 
 def _thumbnail(crop: RGBImage) -> RGBImage:
     return resize(crop, THUMBNAIL / len(crop))
-
-
-def _without_crop(one: Recognition) -> Recognition:
-    """The answer without its crop, whose quality has been measured."""
-    face = replace(one.face, crop=np.zeros((0, 0, 3), np.uint8))
-    face.__dict__["quality"] = one.face.quality
-    return replace(one, face=face)

@@ -7,7 +7,7 @@ are the dominant and the complementary one. All else (`matrix`, `emotions`, `top
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     import polars
 
 _BOX = ("left", "top", "right", "bottom")
-OTHER_PERSON = "other person"
 DOUBTFUL_PERSON = "doubtful person"
+OTHER_PERSON, UNSURE = "other person", "unsure"
+UNSURE_BELOW = 0.2
+"""Probability of the likeliest class below which an answer is unsure, unless told otherwise; chance is 0.02. See
+docs/experiments.md for how often that is, and how often such answers are right."""
 COLUMNS: dict[str, type] = {
     "photo": str,
     "face": int,
@@ -43,7 +46,7 @@ COLUMNS: dict[str, type] = {
     "reference_distance": float,
     "flags": str,
     **dict.fromkeys(_BOX, float),
-    **{name: float for name in ("size", "sharpness", "exposure", "roll", "yaw", "score")},
+    **{field.name: float for field in fields(Quality)},
     **{f"p_{emotion}": float for emotion in CLASSES},
     "error": str,
 }
@@ -69,6 +72,7 @@ class Recognition:
             `mien.faces.identity.ONE_PERSON` (0.46); None where it was not asked for, or the reference has none.
         person: whose face it is, in an album; None where that was not asked for.
         person_doubtful: it may be somebody else's.
+        unsure_below: probability of the likeliest class below which the answer is unsure.
     """
 
     probabilities: NDArray[np.float64]
@@ -77,6 +81,7 @@ class Recognition:
     photo: str = "photo"
     place: int = 0
     reference_distance: float | None = None
+    unsure_below: float = UNSURE_BELOW
     person: str | None = None
     person_doubtful: bool = False
 
@@ -121,14 +126,22 @@ class Recognition:
         return self.face.quality
 
     @property
+    def unsure(self) -> bool:
+        """Whether the likeliest class is too little likely to rely on."""
+        return self.probability < self.unsure_below
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """What speaks against the answer, in words.
 
-        `other person`: the face is not that of the reference. `doubtful person`: in an album, it may be that of
-        somebody else than its group.
+        `unsure`; `other person`: the face is not that of the reference; `doubtful person`: in an album, it may be
+        that of somebody else than its group; and those of its `Quality`: `small`, `blurred`, `dark`, `bright`,
+        `turned`, `covered`, `hardly a face`; `repaired`: the file lacked its end.
         """
         stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
-        return (OTHER_PERSON,) * stranger + (DOUBTFUL_PERSON,) * self.person_doubtful
+        of_person = (OTHER_PERSON,) * stranger + (DOUBTFUL_PERSON,) * self.person_doubtful
+        of_file = ("repaired",) * self.face.repaired
+        return (UNSURE,) * self.unsure + of_person + self.quality.flags + of_file
 
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
@@ -145,6 +158,8 @@ class Recognition:
             "dominant": self.dominant and self.dominant.noun,
             "complementary": self.complementary and self.complementary.noun,
             "probability": _rounded(self.probability),
+            "unsure": self.unsure,
+            "flags": list(self.flags),
             "top": [
                 {"label": str(emotion), "phrase": emotion.phrase, "probability": _rounded(probability)}
                 for emotion, probability in self.top()
@@ -153,7 +168,6 @@ class Recognition:
             "matrix": np.round(self.matrix, 4).tolist(),
             "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
             "reference_distance": None if self.reference_distance is None else _rounded(self.reference_distance),
-            "flags": list(self.flags),
             "face": {
                 "place": self.place,
                 "count": self.face.face_count,
@@ -194,7 +208,8 @@ class Recognition:
         return Recognitions((self,), self.photo).to_pandas()
 
     def __repr__(self) -> str:
-        return f"Recognition({self.phrase}, {self.probability:.0%}, {self.photo})"
+        flags = "".join(f", {flag}" for flag in self.flags)
+        return f"Recognition({self.phrase}, {self.probability:.0%}, {self.photo}{flags})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,8 @@ def _work_on(work: Callable[[S], None], numbered: tuple[int, S]) -> int:
     if not folder.is_dir():
         raise OutputError(
             f"{folder}: not there on the machine {platform.node()}; put it on a disk that all machines share, under "
-            "the same path"
+            "the same path",
+            path=folder,
         )
     work(shard)
     return number

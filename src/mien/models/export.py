@@ -24,6 +24,7 @@ from mien.displacement import DISPLACEMENT_SIZE
 from mien.errors import require
 from mien.faces.alignment import CROP_SIZE
 from mien.files import replacing
+from mien.models.landmark_network import INPUT_SIZE
 from mien.models.linear import LinearModel
 from mien.models.network import AnyNetwork, Network, TwoNetworks, join_scores
 
@@ -40,13 +41,13 @@ def export_network(network: AnyNetwork, run: Path) -> None:
     size = 0
     if encoder.has_branch:
         crops = torch.zeros(2, CROP_SIZE, CROP_SIZE, 3, dtype=torch.uint8)
-        _export(encoder, (crops,), ["crops"], "feature", run / ENCODER_FILE)
+        _export(encoder, (crops,), ["crops"], ["feature"], run / ENCODER_FILE)
         with torch.no_grad():
             size = encoder(crops).shape[1]
     inputs = {"feature": torch.zeros(2, size)} if size else {}
     if head.takes_displacement:
         inputs["displacement"] = torch.zeros(2, DISPLACEMENT_SIZE)
-    _export(head, tuple(inputs.values()), list(inputs), "scores", run / HEAD_FILE)
+    _export(head, tuple(inputs.values()), list(inputs), ["scores"], run / HEAD_FILE)
 
 
 def export_linear(model: LinearModel, features: str, run: Path) -> None:
@@ -65,7 +66,31 @@ def export_linear(model: LinearModel, features: str, run: Path) -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(model.weights.T))
         layer.bias.copy_(torch.from_numpy(model.bias))
-    _export(layer.eval(), (torch.zeros(2, len(model.weights)),), [features], "scores", run / HEAD_FILE)
+    _export(layer.eval(), (torch.zeros(2, len(model.weights)),), [features], ["scores"], run / HEAD_FILE)
+
+
+def export_landmarks(network: nn.Module, path: Path) -> None:
+    """Write a `LandmarkNetwork`: `crops` (n, 112, 112) uint8 grey -> `points` (n, 68, 2) and `spread` (n, 68), both
+    float32 in sides of the crop.
+
+    Raises:
+        MissingExtraError: the packages onnx and onnxscript are not installed.
+    """
+    require("onnxscript", "train")
+    crops = torch.zeros(2, INPUT_SIZE, INPUT_SIZE, dtype=torch.uint8)
+    _export(_Points(network), (crops,), ["crops"], ["points", "spread"], path)
+
+
+class _Points(nn.Module):
+    """Bytes to points and their spread."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        points, spread = self.network(crops[:, None].float())
+        return points, spread.exp()
 
 
 class _Encoder(nn.Module):
@@ -105,7 +130,7 @@ def _parts(network: AnyNetwork) -> tuple[Network, ...]:
     return (network.dominant, network.complementary) if isinstance(network, TwoNetworks) else (network,)
 
 
-def _export(module: nn.Module, example: tuple[Tensor, ...], names: list[str], output: str, path: Path) -> None:
+def _export(module: nn.Module, example: tuple[Tensor, ...], names: list[str], outputs: list[str], path: Path) -> None:
     batch = torch.export.Dim("batch", min=1)
     shapes = tuple({0: batch} for _ in example)
     starred = isinstance(module, _Head)  # its inputs are one tuple to the exporter
@@ -115,7 +140,7 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], names: list[str], ou
             module.eval(),
             example,
             input_names=names,
-            output_names=[output],
+            output_names=outputs,
             dynamic_shapes=(shapes,) if starred else shapes,
             dynamo=True,
             verbose=False,

@@ -11,23 +11,23 @@ from torch import Tensor
 from mien.labels import CLASS_COUNT, indices_to_emotions
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(n, classes) scores and (n, classes) soft targets, rows summing to 1, to the mean loss, a scalar."""
+"""(n, classes) scores and (n, classes) soft targets, rows summing to 1, to the loss of each, (n,)."""
 
 
 def hinge(scores: Tensor, targets: Tensor) -> Tensor:
     """L2 hinge, one against all: sum over classes of max(0, 1 - t s)^2, t = +1 for the true class, else -1.
 
-    The mean over the batch is taken. Caffe's HingeLoss with norm L2; scores of zero cost 50. With a soft target p a
-    class costs p times the loss of a true class plus 1 - p times that of a false one.
+    Caffe's HingeLoss with norm L2; scores of zero cost 50. With a soft target p a class costs p times the loss of a
+    true class plus 1 - p times that of a false one.
     """
     as_true = (1 - scores).clamp_min(0).square()
     as_false = (1 + scores).clamp_min(0).square()
-    return torch.lerp(as_false, as_true, targets).sum(dim=1).mean()
+    return torch.lerp(as_false, as_true, targets).sum(dim=1)
 
 
 def cross_entropy(scores: Tensor, targets: Tensor) -> Tensor:
-    """Softmax cross-entropy in nats, mean over the batch."""
-    return -(targets * scores.log_softmax(dim=1)).sum(dim=1).mean()
+    """Softmax cross-entropy in nats."""
+    return -(targets * scores.log_softmax(dim=1)).sum(dim=1)
 
 
 LOSSES: dict[str, Loss] = {"hinge": hinge, "cross-entropy": cross_entropy}
@@ -43,13 +43,20 @@ class Criterion:
         smoothing: share of each target spread evenly over all classes, 0..1.
         related: share of each target spread over the classes that people confuse with the true one: the same two
             emotions the other way round count double, one of them in its place counts once.
+        neutral_weight: of the photos of neutral faces in the mean over photos; all others weigh 1.
     """
 
     def __init__(
-        self, loss: Loss, auxiliary_weight: float = 1.0, smoothing: float = 0.0, related: float = 0.0
+        self,
+        loss: Loss,
+        auxiliary_weight: float = 1.0,
+        smoothing: float = 0.0,
+        related: float = 0.0,
+        neutral_weight: float = 1.0,
     ) -> None:
         self.loss = loss
         self.auxiliary_weight = auxiliary_weight
+        self.neutral_weight = neutral_weight
         joint = _soft_targets(smoothing, related)
         complementary, dominant = (np.eye(8)[number] for number in indices_to_emotions(range(CLASS_COUNT)))
         self._targets = {
@@ -68,10 +75,12 @@ class Criterion:
             outputs: of a network.
             labels: (n,) class indices.
         """
+        weights = torch.where(labels == 0, self.neutral_weight, 1.0)
         total = outputs[next(iter(outputs))].new_zeros(())
         for name, output in outputs.items():
             weight = self.auxiliary_weight if "scores" in outputs and name != "scores" else 1.0
-            total = total + weight * self.loss(output, self.targets(name, labels))
+            losses = self.loss(output, self.targets(name, labels))
+            total = total + weight * (weights * losses).sum() / weights.sum()
         return total
 
     def targets(self, name: str, labels: Tensor) -> Tensor:

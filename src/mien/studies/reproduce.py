@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from mien.datasets.prepared import PreparedSet, landmarks_column
+from mien.drawing.pages import Figure
 from mien.errors import DivergedError
 from mien.evaluation.evaluate import Result, evaluate
 from mien.evaluation.report import write_report
@@ -102,6 +103,7 @@ def compare_methods(
     methods: Sequence[Method],
     faces: str,
     report: Report = lambda method, progress: None,
+    recognise: Callable[[], Sequence[Figure]] = tuple,
 ) -> list[Result]:
     """Train, evaluate on the test subjects, and write `report.html` and `report.json`.
 
@@ -111,13 +113,14 @@ def compare_methods(
         methods: what to compare.
         faces: a sentence that says on what faces it runs.
         report: see `Report`.
+        recognise: called when all are trained; gives photos that are in no set, for the report.
     """
     runs = {method.name: _train_method(prepared, out, method, report) for method in methods}
     part = prepared.select(TEST)
     results = evaluate(runs, part)
     write_json(out / "report.json", {"faces": faces, "results": [result.as_dict() for result in results]})
     title = f"Compound facial expressions: {len(methods)} methods"
-    write_report(out / "report.html", title, faces, part, TEST, results)
+    write_report(out / "report.html", title, faces, part, TEST, results, recognise())
     return results
 
 

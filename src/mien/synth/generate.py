@@ -39,7 +39,7 @@ from mien.synth.viewpoint import PhotoStyle
 _MARKER = "synth.json"
 _TRUTH = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 4
+_FORMAT = 5
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ _GAIN, _TIED, _UNEVEN = 0.24, 0.9, 0.09
 """Spread of the gain of single actions, as logarithms; how far right follows left; what differs between sides."""
 _REGION = 0.2
 """Spread of how strongly a person moves the upper face and the lower face, each."""
-_STRENGTH = 0.22
-"""Spread of how strongly a person shows anything."""
+_STRENGTH = (0.17, 0.3)
+"""Middle and spread of how strongly a person shows anything, as a logarithm: half of the people from 0.97 to 1.45."""
 _RESTING = 0.015
 _KEPT_SHUT = ("jawOpen", "tongueOut", "cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight")
 
@@ -53,7 +53,7 @@ def draw_style(names: tuple[str, ...], rng: np.random.Generator) -> Style:
     gain *= np.exp(rng.normal(0, _UNEVEN, len(names)))  # no face is the same on both sides
     is_upper = np.array([name.startswith(_UPPER) for name in names])
     upper, lower = np.exp(rng.normal(0, _REGION, 2))
-    gain *= np.where(is_upper, upper, lower) * np.exp(rng.normal(0, _STRENGTH))
+    gain *= np.where(is_upper, upper, lower) * np.exp(rng.normal(*_STRENGTH))
     resting = np.abs(rng.normal(0, _RESTING, len(names)))
     _tie_sides(names, resting)
     for name in _KEPT_SHUT:

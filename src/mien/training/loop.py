@@ -150,7 +150,9 @@ class Learner:
         if self._average is not None:
             self.modules["average"] = self._average
         loss = LOSSES[config.loss]
-        self._criterion = Criterion(loss, config.auxiliary_weight, config.smoothing, config.related)
+        self._criterion = Criterion(
+            loss, config.auxiliary_weight, config.smoothing, config.related, config.neutral_weight
+        )
         self.plain_criterion = Criterion(loss, config.auxiliary_weight)
         self.rate = 0.0
 

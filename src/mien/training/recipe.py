@@ -41,6 +41,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         smoothing: share of each target that is spread over all classes, against wrong labels.
         related: share of each target that is spread over classes with one of its emotions, most over the class with
             both the other way round.
+        neutral_weight: of photos of neutral faces in the loss, which in life are more than a fiftieth of all.
         optimiser: `sgd` with momentum, or `adamw`.
         learning_rate: of weights; biases learn at twice the rate and are not decayed.
         momentum: of SGD.
@@ -65,6 +66,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     auxiliary_weight: NotNegative = 0.5
     smoothing: NotNegative = 0.0
     related: NotNegative = 0.0
+    neutral_weight: Annotated[float, Meta(gt=0)] = 1.0
     optimiser: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Annotated[float, Meta(gt=0)] = 5e-4
     momentum: NotNegative = 0.9

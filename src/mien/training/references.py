@@ -13,8 +13,8 @@ from mien.displacement import DISPLACEMENT_SIZE, Population, displacement
 def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:
     """The displacement of every photo, (n, 136), against one kind of reference.
 
-    `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo that is not the photo itself, or
-    the estimate where there is none. `estimated`: from the photo itself and nothing else.
+    `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo that is not the photo itself;
+    itself where it is the only one; the estimate where there is none. `estimated`: from the photo itself alone.
     """
     if kind == "mean":
         return prepared.displacement
@@ -23,7 +23,8 @@ def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population:
         neutral_of.setdefault(prepared.subjects[row], []).append(row)
     moved = np.empty((len(prepared), DISPLACEMENT_SIZE), dtype=np.float32)
     for i, (subject, landmarks) in enumerate(zip(prepared.subjects, prepared.landmarks, strict=True)):
-        another = next((row for row in neutral_of.get(subject, ()) if row != i), None)
+        neutral = neutral_of.get(subject, [])
+        another = next((row for row in neutral if row != i), neutral[0] if neutral else None)
         if another is None:
             reference = population.estimate(landmarks)
         else:

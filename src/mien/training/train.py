@@ -122,6 +122,8 @@ def _train(
         best=best or {},
         calibration=(),
         files=hash_files(run),
+        landmarker=prepared.landmarker,
+        alignment=prepared.alignment,
         crop_size=prepared.crop_size,
         machine=describe_machine(fabric),
         code=code_version(),

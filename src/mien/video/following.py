@@ -119,10 +119,6 @@ def _in_film(face: Face, scale: float) -> Face:
 
 def without_pixels(followed: FollowedFrame) -> FollowedFrame:
     """The same without frame and crops, once the quality of the faces has been measured."""
-    nothing = np.zeros((0, 0, 3), np.uint8)
-    faces = []
-    for one in followed.faces:
-        bare = replace(one.face, crop=nothing)
-        bare.__dict__["quality"] = one.face.quality
-        faces.append(replace(one, face=bare))
-    return replace(followed, frame=replace(followed.frame, image=nothing), faces=tuple(faces), state=None)
+    faces = tuple(replace(one, face=one.face.without_pixels()) for one in followed.faces)
+    frame = replace(followed.frame, image=np.zeros((0, 0, 3), np.uint8))
+    return replace(followed, frame=frame, faces=faces, state=None)

@@ -75,6 +75,6 @@ def read_frame(followed: FollowedFrame, recognizer: Recognizer, smoother: Smooth
         for place, row in enumerate(model.probabilities(scores, references)):
             one = seen[place]
             smoothed = smoother.add(one.person.number, frame.time, row)
-            read_ = Recognition(smoothed, references[place], one.face, film, place)
+            read_ = Recognition(smoothed, references[place], one.face, film, place, None, recognizer.unsure_below)
             faces.append(FilmFace(one.track, one.person.number, one.person.name, read_))
     return FilmFrame(frame.number, frame.time, frame.image, tuple(faces))

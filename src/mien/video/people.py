@@ -57,10 +57,12 @@ class Person:
         """The name of the profile, or `person 1`."""
         return f"person {self.number}" if self.profile is None else self.profile.name
 
+    def is_due(self, time: float) -> bool:
+        """Whether it is time for another frame."""
+        return time - self.sampled >= self.spacing
+
     def sample(self, time: float, landmarks_crop: NDArray[np.float32], feature: NDArray[np.float32]) -> None:
-        """Keep a frame for the reference, if it is time."""
-        if time - self.sampled < self.spacing:
-            return
+        """Keep a frame for the reference."""
         self.sampled, self._reference = time, None
         self.landmarks.append(landmarks_crop)
         self.features.append(feature)
@@ -117,7 +119,7 @@ class People:
         if described < len(_DESCRIBED) and time - begun >= _DESCRIBED[described] and _is_frontal(face):
             self._begun[track] = (begun, described + 1)
             self._describe(person, face.identity)
-        if not person.landmarks or _is_frontal(face):
+        if person.is_due(time) and (not person.landmarks or _is_frontal(face)):
             person.sample(time, face.landmarks_crop, feature)
         return person
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
+from mien.faces.quality import Quality
 from mien.files import replacing
 from mien.labels import CLASSES, indices_to_texts
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".parquet", ".csv", ".jsonl")
 BOX = ("left", "top", "right", "bottom")
-QUALITY = ("size", "sharpness", "exposure", "roll", "yaw", "score")
+QUALITY = tuple(field.name for field in fields(Quality))
 TOP = 5
 Probabilities = Literal["all", "top5"]
 
@@ -32,7 +33,7 @@ class Rows:
         frame, track, person: shape (n,), int64.
         time: shape (n,), float64, seconds.
         box: shape (n, 4), float32, film pixels.
-        quality: shape (n, 6), float32.
+        quality: shape (n, k), float32: the measures of `Quality`.
         landmarks_photo: shape (n, 68, 2), float32, film pixels.
         landmarks_crop: shape (n, 68, 2), float32, crop pixels.
         feature: shape (n, size), float32.
