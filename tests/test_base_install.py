@@ -1,5 +1,6 @@
 """What the base install does in an environment of its own: recognise, without any extra."""
 
+import os
 import re
 import subprocess
 import sys
@@ -62,7 +63,25 @@ def test_a_folder_is_read_from_the_command_line_and_drawn(python: Path, photos: 
     assert (tmp_path / "out.png").stat().st_size > 50_000
 
 
-@pytest.mark.parametrize("words", [("train", "set", "run"), ("synth", "faces"), ("synth", "faces", "--ray", "local")])
+def test_a_person_is_enrolled_from_two_photos_read_in_a_third_and_forgotten(
+    python: Path, photos: Path, tmp_path: Path
+) -> None:
+    home = {**os.environ, "MIEN_HOME": str(tmp_path)}
+    for words in (
+        ("enroll", "Eileen", "a.jpg", "b.jpg"),
+        ("predict", "photo.jpg", "--reference", "Eileen"),
+        ("people", "show", "Eileen"),
+        ("people", "delete", "Eileen"),
+    ):
+        done = subprocess.run([python, "-m", "mien", *words], cwd=photos, capture_output=True, check=False, env=home)
+        assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "people").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("train", "set", "run"), ("synth", "faces"), ("synth", "faces", "--ray", "local"), ("video", "film.mp4")],
+)
 def test_a_missing_extra_is_one_line(python: Path, photos: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(
         [python, "-m", "mien", *words], cwd=photos, capture_output=True, text=True, check=False, timeout=120

@@ -17,7 +17,7 @@ from mien.labels import CLASSES, NEUTRAL, CompoundEmotion, Emotion
 if TYPE_CHECKING:
     from mien.displacement import Reference
     from mien.faces import Face, Faces
-    from mien.inference import Recognition, Recognitions, Recognizer
+    from mien.inference import Recognition, Recognitions, Recognizer, SubjectProfile
 
 _LAZY = {
     "Face": "mien.faces",
@@ -26,6 +26,7 @@ _LAZY = {
     "Recognitions": "mien.inference",
     "Recognizer": "mien.inference",
     "Reference": "mien.displacement",
+    "SubjectProfile": "mien.inference",
 }
 """Name -> where it lies. These load OpenCV and onnxruntime, so only when they are asked for."""
 
@@ -41,7 +42,9 @@ __all__ = [
     "Recognitions",
     "Recognizer",
     "Reference",
+    "SubjectProfile",
     "__version__",
+    "video",
 ]
 
 
@@ -50,6 +53,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("mien")
+    if name == "video":  # needs the extra of that name
+        from importlib import import_module
+
+        return import_module("mien.video")
     if name in _LAZY:
         from importlib import import_module
 

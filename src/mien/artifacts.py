@@ -185,10 +185,12 @@ def read_checked(run: Path, name: str, meta: RunMeta) -> bytes:
     return content
 
 
-def save_arrays(path: Path, arrays: dict[str, NDArray[Any]], about: dict[str, str] | None = None) -> None:
-    """Write named arrays as safetensors, with texts about them."""
+def save_arrays(
+    path: Path, arrays: dict[str, NDArray[Any]], about: dict[str, str] | None = None, private: bool = False
+) -> None:
+    """Write named arrays as safetensors, with texts about them; `private`: only the user may read the file."""
     content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path) as temporary:
+    with replacing(path, private) as temporary:
         temporary.write_bytes(save(content, metadata=about))
 
 

@@ -14,7 +14,7 @@ A reference can come from three places, and a `Reference` says from which:
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,10 +72,17 @@ class Reference:
         feature = ", with a visual feature" if self.feature is not None else ""
         return f"Reference({self.kind}, from {self.photo_count} photo{'s' * (self.photo_count != 1)}{feature})"
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(
+        self, path: str | os.PathLike[str], notes: Mapping[str, str] | None = None, private: bool = False
+    ) -> None:
         """Write it as a safetensors file, which holds no picture and runs no code.
 
         With an identity it tells whose face it is: personal data, to be kept like a photo.
+
+        Args:
+            path: of the file.
+            notes: texts to keep beside it, which `load` passes over.
+            private: only the user may read and write the file.
 
         Raises:
             OutputError: it cannot be written.
@@ -84,7 +91,7 @@ class Reference:
         arrays = {"landmarks": self.landmarks} | {name: row for name, row in optional.items() if row is not None}
         about = {"mien": "reference", "kind": self.kind, "photo_count": str(self.photo_count), "model": self.model}
         about["format"] = str(_FORMAT)
-        save_arrays(Path(path), arrays, about)
+        save_arrays(Path(path), arrays, {**(notes or {}), **about}, private)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:

@@ -9,6 +9,8 @@ Every message says what was seen, where, and what to do about it, in one line::
     │   └── FaceError         no face that can be read
     │       └── SeveralFacesError more faces than wanted
     ├── ForeignReferenceError a reference that another run made
+    ├── ProfileError      a person who is not enrolled, or whose profile cannot be used
+    ├── FilmError         a film or camera that cannot be read
     ├── DataError         a folder, manifest or prepared set that cannot be used
     │   ├── LayoutError       folders whose names can be read in two ways
     │   └── LeakError         a person or picture on two sides of a split
@@ -113,6 +115,35 @@ class SeveralFacesError(FaceError):
 
 class ForeignReferenceError(MienError):
     """A reference that was made with the weights of another run."""
+
+
+class ProfileError(MienError):
+    """A person who is not enrolled, is enrolled already, or whose profile cannot be used.
+
+    Attributes:
+        name: of the person.
+    """
+
+    def __init__(self, message: str, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class FilmError(MienError):
+    """A film or camera that cannot be read.
+
+    Args:
+        reason: why, and what to do about it.
+        film: what the film is called.
+
+    Attributes:
+        reason, film: the same.
+    """
+
+    def __init__(self, reason: str, film: str) -> None:
+        super().__init__(f"{film}: {reason}")
+        self.reason = reason
+        self.film = film
 
 
 class DataError(MienError):

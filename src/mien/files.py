@@ -26,10 +26,14 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<proces
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path`; what was written there replaces `path` at once at the end.
 
     On an error the temporary file is removed and `path` stays as it was. A link is followed.
+
+    Args:
+        path: of the file.
+        private: only the user may read and write it.
 
     Raises:
         OutputError: the disk is full, the place may not be written, or holds a folder or device.
@@ -41,6 +45,9 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}.part")
     try:
         with saying_where(path):
+            if private:
+                temporary.unlink(missing_ok=True)
+                temporary.touch(mode=0o600)
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())

@@ -16,11 +16,13 @@ from mien.cli import (
     evaluate,
     inspect,
     landmarks,
+    people,
     predict,
     prepare,
     reproduce,
     synth,
     train,
+    video,
 )
 from mien.cli.console import print_error
 from mien.errors import MienError
@@ -36,6 +38,8 @@ app = typer.Typer(
 )
 for command in (
     predict,
+    video,
+    people,
     landmarks,
     synth,
     prepare,
@@ -92,7 +96,8 @@ def main() -> None:
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
             print(
-                "mien: stopped; mien prepare, synth, reproduce and, with --resume, train go on where they were",
+                "mien: stopped; mien prepare, synth, video, reproduce and, with --resume, train go on where they "
+                "were",
                 file=sys.stderr,
             )
         raise

@@ -52,7 +52,8 @@ class Lines:
         """Print the lines of a photo."""
         for face in read:
             name = shown(face.photo) + (f" [{face.place + 1}]" if len(read) > 1 else "")
-            line = f"{name:{self._width}}  {face.phrase:25} {face.probability:4.0%}"
+            person = "" if face.person is None else f"{face.person:14}  "
+            line = f"{name:{self._width}}  {person}{face.phrase:25} {face.probability:4.0%}"
             line += f"   ({', '.join(face.flags)})" if face.flags else ""
             others = ", ".join(f"{other.phrase} {p:.0%}" for other, p in face.top(3)[1:])
             whole = f"{line}   or {others}"

@@ -31,7 +31,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Examples: mien predict photo.jpg  |  mien predict photo.jpg --neutral neutral.jpg --picture out.png"
-        "  |  mien predict album/ --faces all --output album.csv  |  mien predict *.jpg --jsonl",
+        "  |  mien predict photo.jpg --reference Anna"
+        "  |  mien predict album/ --group-by person --output album.csv  |  mien predict *.jpg --jsonl",
         help="Read the expression in photos, each as a dominant and a complementary emotion.",
     )(predict)
 
@@ -43,10 +44,29 @@ def predict(
     neutral: Annotated[
         list[str] | None, typer.Option(help="Photo of the same person, neutral; may stand several times.")
     ] = None,
+    group_by: Annotated[
+        Literal["person", "folder"] | None,
+        typer.Option(
+            help="An album of several people: find out who is who, or take each folder for a person; every face is "
+            "compared with all photos of the same person."
+        ),
+    ] = None,
+    name_from: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name the people of an album by a profile: somebody enrolled, a file, a folder of files, or all; "
+            "may stand several times.",
+            metavar="NAME|FILE|FOLDER|all",
+        ),
+    ] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Draw an album's people and their faces into this PNG.")] = None,
     same_person: Annotated[
         bool, typer.Option("--same-person", help="All photos show one person: compare them with each other.")
     ] = False,
-    reference: Annotated[Path | None, typer.Option(help="A reference that --save-reference wrote.")] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Somebody enrolled, or a file that --save-reference wrote.", metavar="NAME|FILE"),
+    ] = None,
     save_reference: Annotated[
         Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
     ] = None,
@@ -79,19 +99,40 @@ def predict(
     ] = None,
     ray: Ray = None,
 ) -> None:
+    from mien.cli.albums import read_album, tell_album
+    from mien.errors import MienError
     from mien.inference import Recognizer
 
     named, neutral = list(named_photos(photos)), list(named_photos(neutral or []))
+    if group_by is None and (name_from or sheet is not None):
+        raise MienError("--name-from and --sheet are for an album; add --group-by person, or folder")
     _refuse_contradictions(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
-        references=sum((bool(neutral), same_person, reference is not None)),
+        references=sum((bool(neutral), same_person, reference is not None, group_by is not None)),
         forms=sum((json, jsonl, output is not None)),
         faces=(faces, largest_face),
         outputs=(save_reference, picture, output),
+        album=group_by is not None,
     )
+    if sheet is not None:
+        refuse_output(sheet, (".png",))
     wanted = "largest" if largest_face else faces
     recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
+    if group_by is not None:
+        with _progress(len(named)) as show:
+            album = read_album(
+                recognizer,
+                named,
+                group_by,
+                name_from or [],
+                workers,
+                _executor(len(named), workers, ray),
+                lambda done: show(done, len(named)),
+            )
+        with answers_to(named, output, json, jsonl) as answers:
+            tell_album(album, answers, output, sheet)
+        return
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
     used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
@@ -124,16 +165,31 @@ def predict(
     if save_reference is not None and used is not None and same_person:
         used.save(save_reference)
     seen.tell_strangers(None if same_person else neutral or [str(reference)])
-    if picture is not None and seen.last is not None:
-        _draw(sources[0], seen.last, picture)
-    if output is not None:
-        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
-    for_people = not (json or jsonl or output is not None)
-    if seen.last is not None and (for_people or same_person):
-        subjects = "validation subjects" if run else "synthetic subjects"
-        _tell_reference(seen.last.reference, recognizer, subjects, print_out if for_people else _note)
+    _finish(seen, recognizer, sources[0], picture, output, run, quiet=json or jsonl, told=same_person)
     if seen.failed:
         raise typer.Exit(2)
+
+
+def _finish(
+    seen: _Seen,
+    recognizer: Recognizer,
+    photo: Any,
+    picture: Path | None,
+    output: Path | None,
+    run: Path | None,
+    *,
+    quiet: bool,
+    told: bool,
+) -> None:
+    """Draw, and say where the answers are and what faces were compared with."""
+    if picture is not None and seen.last is not None:
+        _draw(photo, seen.last, picture)
+    if output is not None:
+        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
+    for_people = not quiet and output is None
+    if seen.last is not None and (for_people or told):
+        subjects = "validation subjects" if run else "synthetic subjects"
+        _tell_reference(seen.last.reference, recognizer, subjects, print_out if for_people else _note)
 
 
 def _refuse_contradictions(
@@ -143,6 +199,7 @@ def _refuse_contradictions(
     forms: int,
     faces: tuple[str, bool],
     outputs: tuple[Path | None, Path | None, Path | None],
+    album: bool,
 ) -> None:
     """Raise for options that exclude each other, before any work."""
     from mien.errors import MienError
@@ -150,10 +207,13 @@ def _refuse_contradictions(
     saved, picture, output = outputs
     which, largest = faces
     complaints = {
-        "--neutral, --same-person and --reference are three kinds of reference; choose one": references > 1,
-        "--save-reference needs photos of the person: add --neutral PHOTO or --same-person": saved and not references,
+        "--neutral, --same-person, --reference and --group-by are kinds of reference; choose one": references > 1,
+        "--save-reference needs photos of the person: add --neutral PHOTO or --same-person": (
+            saved and (album or not references)
+        ),
+        "--group-by reads every face; leave --largest-face and --picture away": album and (largest or picture),
         "a reference is of one person; leave --faces all away, or choose --faces largest": (
-            references and which == "all" and not largest
+            references and not album and which == "all" and not largest
         ),
         "--json, --jsonl and --output are three forms of the answers; choose one": forms > 1,
         "--largest-face and --faces all exclude each other; choose one": largest and which == "all",
@@ -194,13 +254,13 @@ class _Seen:
 
 
 def _reference(
-    recognizer: Recognizer, neutral: list[str], saved: Path | None, faces: Literal["one", "largest"]
+    recognizer: Recognizer, neutral: list[str], saved: str | None, faces: Literal["one", "largest"]
 ) -> Reference | None:
     """What the photos are compared with, where it does not come from themselves."""
-    from mien.displacement import Reference
+    from mien.inference.profiles import find_reference
 
     if saved is not None:
-        return Reference.load(saved)
+        return find_reference(saved, recognizer.model)
     return recognizer.neutral_reference(neutral, faces) if neutral else None
 
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from mien.cli.console import progress_bar, refuse_output, stdout
 from mien.cli.execution import Ray, Workers, make_executor
 
+if TYPE_CHECKING:
+    from mien.jobs.executors import Executor
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        epilog="Example: mien synth faces --subjects 30 --samples 1",
+        epilog="Examples: mien synth faces --subjects 30 --samples 1  |  mien synth films --film --subjects 4",
         help="Make photos of synthetic subjects, in all 50 expressions, with exact ground truth.",
     )(synth)
 
@@ -29,12 +32,21 @@ def synth(
         Literal["camera", "studio", "mixed"],
         typer.Option(help="Any camera in any light, a camera on a stand in good light, or half of each."),
     ] = "mixed",
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Make films of two subjects each, with the truth of every frame, no photos."),
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of a film, about.")] = 40,
     workers: Workers = None,
     ray: Ray = None,
     contact_sheet: Annotated[
         Path | None, typer.Option(help="Draw eight subjects in all 50 classes into this PNG.")
     ] = None,
 ) -> None:
+    if film:
+        _make_films(out, subjects, seed, seconds, style, contact_sheet, make_executor(workers, ray))
+        return
+
     from PIL import Image
 
     from mien.drawing.sheets import draw_synthetic_sheet
@@ -59,3 +71,25 @@ def synth(
         with replacing(contact_sheet) as temporary:
             Image.fromarray(draw_synthetic_sheet(out)).save(temporary, format="PNG")
     stdout.print(f"{summary.photos} photos of {subjects} subjects in {out}, labels in {out}/labels.txt")
+
+
+def _make_films(
+    out: Path,
+    subjects: int,
+    seed: int,
+    seconds: float,
+    style: Literal["camera", "studio", "mixed"],
+    contact_sheet: Path | None,
+    executor: Executor,
+) -> None:
+    from mien.errors import MienError
+    from mien.synth.films import generate_films
+
+    if contact_sheet is not None:
+        raise MienError("--contact-sheet is of photos; leave it away, or leave --film away")
+    films = -(-subjects // 2)
+    with progress_bar("making films", "frames") as show:
+        made = generate_films(
+            out, films=films, seconds=seconds, seed=seed, style=style, executor=executor, progress=show
+        )
+    stdout.print(f"{made.frames} frames in {made.films} films in {out}, the truth in {out}/truth.parquet")

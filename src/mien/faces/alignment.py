@@ -24,6 +24,8 @@ from mien.faces.points68 import BETWEEN_EYES, UPPER_LIP, eye_distance
 from mien.images import RGBImage
 
 CROP_SIZE = 224
+ANCHORS = (BETWEEN_EYES, UPPER_LIP)
+"""The two landmarks."""
 BETWEEN_EYES_HEIGHT = 20 / 55
 UPPER_LIP_HEIGHT = 38 / 55
 """Where the two anchors come to lie, as a share of the crop's height."""
@@ -92,7 +94,7 @@ def photo_to_crop(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> Similari
         FaceError: both anchor landmarks lie on one place.
     """
     try:
-        return Similarity.from_two_points(landmarks_photo[[BETWEEN_EYES, UPPER_LIP]], anchors(size))
+        return Similarity.from_two_points(landmarks_photo[list(ANCHORS)], anchors(size))
     except ValueError as error:
         raise FaceError("the landmarks of the face fall together; it cannot be aligned") from error
 

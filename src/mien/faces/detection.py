@@ -16,7 +16,7 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.images import Decoded, Photo, resize
+from mien.images import Decoded, Photo, RGBImage, resize
 
 _DETECTOR_FILE = Path(__file__).with_name("frontal_face_detector.svm")
 """What `dlib.get_frontal_face_detector().save(...)` writes (Boost Software License): it loads in a millisecond, where
@@ -57,6 +57,8 @@ MAX_ENLARGEMENT = 4.0
 """A face of 20 pixels then has the 80 that the detector needs."""
 MARGIN = 0.25
 """Share of the longer side by which a photo is continued, where no face lies whole within it."""
+_USUAL_SIDE = 90
+"""Side to which a face is scaled, in pixels, to be looked at again: a little more than the detector needs."""
 _STRETCH = 1.1
 """Enlargement of a decoded copy, up to which decoding anew is not worth its time."""
 
@@ -136,6 +138,30 @@ class FaceDetector:
             turned = self._find_turn(photo, found)
         return replace(found, faces=() if turned else found.faces, turned=turned)
 
+    def search(self, image: RGBImage, longest: int) -> tuple[FaceBox, ...]:
+        """The upright faces of a picture in one pass, the largest first: what a film can afford.
+
+        Args:
+            image: shape (height, width, 3), uint8, RGB.
+            longest: longer side, in pixels, of the copy that is searched; it is never larger than the picture.
+        """
+        decoded = Decoded(image)
+        return _select(self._search(decoded, min(1.0, longest / max(image.shape[:2]))), decoded).faces
+
+    def look_near(self, image: RGBImage, box: FaceBox) -> FaceBox | None:
+        """The face at a place where one was, by a look at little more than that place; None: there is none.
+
+        Args:
+            image: shape (height, width, 3), uint8, RGB.
+            box: where it was.
+        """
+        part = _around(Decoded(image), box)
+        if min(part.image.shape[:2]) < 2:
+            return None
+        found = self._search(part, min(MAX_ENLARGEMENT, _USUAL_SIDE / max(1.0, box.side)))
+        near = [face for face in found if face.score >= WEAK and _common(face, box) > _APART]
+        return max(near, key=lambda face: face.score, default=None)
+
     def _search_passes(self, photo: Photo, decoded: Decoded) -> Found:
         longest = max(photo.size)
         coarse = longest > (COARSE_TO_FINE[0] * _WORTH_IT if self.thorough else CAMERA_SIDE)
@@ -184,7 +210,7 @@ class FaceDetector:
         border = round(margin * max(small.shape[:2]))
         if border:
             small = cv2.copyMakeBorder(small, border, border, border, border, cv2.BORDER_REPLICATE)
-        rectangles, scores, _ = self._hog.run(small, 0, WEAK)
+        rectangles, scores, _ = self._hog.run(np.ascontiguousarray(small), 0, WEAK)  # dlib reads on past padded rows
         x, y = (edge + (decoded.reduction - 1) / 2 for edge in decoded.origin)
         return [
             FaceBox(

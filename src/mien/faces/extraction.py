@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import FaceError
-from mien.faces.alignment import CROP_SIZE, AlignmentName, Similarity, photo_to_crop, stretch_of, warp
+from mien.faces.alignment import (
+    ANCHORS,
+    CROP_SIZE,
+    AlignmentName,
+    Similarity,
+    anchors,
+    photo_to_crop,
+    stretch_of,
+    stretched,
+    warp,
+)
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
 from mien.faces.exposure import expose, measure_exposure
 from mien.faces.face import Face
@@ -28,6 +38,8 @@ _BOX_IN_CROP = 155 / 224
 """Side of a face box as a share of the crop's."""
 _ENLARGED = 1.5
 """Crop pixels for one decoded pixel, up to which decoding again is not worth its time."""
+_MOVED = 4 / 224
+"""How far an anchor may move from frame to frame, as a share of the crop's side, for one look to be enough."""
 
 
 class FaceExtractor:
@@ -92,6 +104,54 @@ class FaceExtractor:
             )
         for box in boxes:
             yield self._align(opened, found.decoded, box, count)
+
+    @property
+    def detector(self) -> FaceDetector:
+        """What finds the faces."""
+        return self._detector
+
+    def begin(self, image: RGBImage, box: FaceBox) -> Face:
+        """The face that the detector saw in a frame of a film; arguments as for `follow`.
+
+        Raises:
+            FaceError: its landmarks fall together.
+        """
+        seen = expose(image, box.as_array())
+        return self.follow(image, self._landmarker.mark(seen, box.as_array()).landmarks, box.score)
+
+    def follow(self, image: RGBImage, near: Landmarks, score: float) -> Face:
+        """The face that was at a place in the frame before, by one look at it; nothing is detected.
+
+        The frame is aligned by where the landmarks were, and so they are found on the crop, as those of a photo are.
+        Where the face moved far since, that is done once more.
+
+        Args:
+            image: shape (height, width, 3), uint8, RGB.
+            near: shape (68, 2), pixels of `image`: where they were.
+            score: of the detector when it last saw the face.
+
+        Raises:
+            FaceError: its landmarks fall together.
+        """
+        size = self.crop_size
+        for _ in range(2):
+            alignment = photo_to_crop(near, size)
+            stretch = stretch_of(near, size) if self.alignment == "normalised" else 1.0
+            bare = warp(image, alignment, size, stretch)
+            crop = expose(bare, ALIGNED_BOX * size)
+            marks = self._look(crop)
+            near = alignment.inverse().apply(stretched(marks.landmarks, 1 / stretch, size)).astype(np.float32)
+            if np.abs(marks.landmarks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
+                break
+        left, top, right, bottom = _usual_box(near).tolist()
+        box, exposure = FaceBox(left, top, right, bottom, score), measure_exposure(bare, ALIGNED_BOX * size)
+        return Face(box, 1, near, crop, marks.landmarks, marks.confidence, stretch=stretch, exposure=exposure)
+
+    def _look(self, crop: RGBImage) -> Marks:
+        """One look at an aligned crop, where `Landmarker.mark_aligned` may take several."""
+        if self.landmarker == "cnn":
+            return self._landmarker.mark_aligned(crop)
+        return self._landmarker.mark(crop, ALIGNED_BOX * crop.shape[0])
 
     @property
     def _largest_crop(self) -> int:

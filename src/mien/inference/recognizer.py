@@ -109,6 +109,16 @@ class Recognizer:
         return cls(model, trust_reference=trust_reference, unsure_below=unsure_below)
 
     @property
+    def model(self) -> ExpressionModel:
+        """Encoder, head, population and calibration of the run."""
+        return self._model
+
+    @property
+    def extractor(self) -> FaceExtractor:
+        """What finds and aligns the faces."""
+        return self._extractor
+
+    @property
     def meta(self) -> RunMeta:
         """What is known about the run."""
         return self._model.meta

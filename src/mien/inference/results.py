@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import polars
 
 _BOX = ("left", "top", "right", "bottom")
+DOUBTFUL_PERSON = "doubtful person"
 OTHER_PERSON, UNSURE = "other person", "unsure"
 UNSURE_BELOW = 0.2
 """Probability of the likeliest class below which an answer is unsure, unless told otherwise; chance is 0.02. See
@@ -33,6 +34,7 @@ docs/experiments.md for how often that is, and how often such answers are right.
 COLUMNS: dict[str, type] = {
     "photo": str,
     "face": int,
+    "person": str,
     "label": str,
     "phrase": str,
     "dominant": str,
@@ -50,10 +52,10 @@ COLUMNS: dict[str, type] = {
 }
 """Columns of the tables, a row a face.
 
-The photo's name and the face's place in it, from 0; what was read, as in `Recognition`; what it was compared with,
-how far from that person the face is; what speaks against the answer, joined by commas; where the face is, in photo
-pixels; its `Quality`; the probability of each of the 50 classes, named by its label text (`p_N_N`, `p_1_1`, ...); and
-why there is nothing, where there is nothing."""
+The photo's name and the face's place in it, from 0; in an album, whose face it is; what was read, as in
+`Recognition`; what it was compared with, how far from that person the face is; what speaks against the answer,
+joined by commas; where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes,
+named by its label text (`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +70,8 @@ class Recognition:
         place: of the face among those that were read in the photo, from 0.
         reference_distance: between the identities of the face and of the reference, for one person up to
             `mien.faces.identity.ONE_PERSON` (0.46); None where it was not asked for, or the reference has none.
+        person: whose face it is, in an album; None where that was not asked for.
+        person_doubtful: it may be somebody else's.
         unsure_below: probability of the likeliest class below which the answer is unsure.
     """
 
@@ -78,6 +82,8 @@ class Recognition:
     place: int = 0
     reference_distance: float | None = None
     unsure_below: float = UNSURE_BELOW
+    person: str | None = None
+    person_doubtful: bool = False
 
     @cached_property
     def emotion(self) -> CompoundEmotion:
@@ -128,12 +134,14 @@ class Recognition:
     def flags(self) -> tuple[str, ...]:
         """What speaks against the answer, in words.
 
-        `unsure`; `other person`: the face is not that of the reference; and those of its `Quality`: `small`,
-        `blurred`, `dark`, `bright`, `turned`, `covered`, `hardly a face`; `repaired`: the file lacked its end.
+        `unsure`; `other person`: the face is not that of the reference; `doubtful person`: in an album, it may be
+        that of somebody else than its group; and those of its `Quality`: `small`, `blurred`, `dark`, `bright`,
+        `turned`, `covered`, `hardly a face`; `repaired`: the file lacked its end.
         """
         stranger = self.reference_distance is not None and self.reference_distance > ONE_PERSON
+        of_person = (OTHER_PERSON,) * stranger + (DOUBTFUL_PERSON,) * self.person_doubtful
         of_file = ("repaired",) * self.face.repaired
-        return (UNSURE,) * self.unsure + (OTHER_PERSON,) * stranger + self.quality.flags + of_file
+        return (UNSURE,) * self.unsure + of_person + self.quality.flags + of_file
 
     def top(self, count: int = 5) -> list[tuple[CompoundEmotion, float]]:
         """The likeliest classes with their probabilities, falling."""
@@ -144,6 +152,7 @@ class Recognition:
         """For JSON: everything but the pixels; probabilities to 4 places."""
         return {
             "photo": self.photo,
+            "person": self.person,
             "label": str(self.emotion),
             "phrase": self.phrase,
             "dominant": self.dominant and self.dominant.noun,
@@ -173,6 +182,7 @@ class Recognition:
         return {
             "photo": self.photo,
             "face": self.place,
+            "person": self.person,
             "label": str(self.emotion),
             "phrase": self.phrase,
             "dominant": self.dominant and self.dominant.noun,

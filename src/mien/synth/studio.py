@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from mien.images import RGBImage
 from mien.synth.anatomy import Subject, ear_vertices, landmark_places, triangles_of, vertex_normals
 from mien.synth.assets import PARTS, HeadAssets
-from mien.synth.camera import HEADROOM, develop, draw_session
+from mien.synth.camera import HEADROOM, Session, develop, draw_session
 from mien.synth.expressions import Expression
 from mien.synth.eyes import eye_coordinates, paint_eye
 from mien.synth.light import Lighting, LightStage
@@ -19,7 +20,7 @@ from mien.synth.scene import Buffer, Mesh, Scene
 from mien.synth.skin import Skin
 from mien.synth.texture import SkinMap
 from mien.synth.truth import TruePoints
-from mien.synth.viewpoint import PhotoStyle, draw_turn, draw_viewpoint, rotation_of, turned
+from mien.synth.viewpoint import PhotoStyle, Viewpoint, draw_turn, draw_viewpoint, rotation_of, turned
 from mien.synth.worn import Worn, fit_glasses, grow_long_hair, paint_glasses, paint_long_hair
 
 _COLOURS = {
@@ -85,6 +86,7 @@ class Studio:
     def enter(self, subject: Subject) -> None:
         """Let a person sit down; the next photos show them, in one session."""
         self._subject = subject
+        self._filmed: NDArray[np.float64] | None = None
         self._session = draw_session(self.size, self._style, np.random.default_rng(subject.seed + 4))
         self._skin = Skin(self._map, subject)
         self._skin_pixels = self._meshes["skin"].set_texture(self._skin.texture)
@@ -101,11 +103,47 @@ class Studio:
             expression: what the face does.
             rng: of this photo.
         """
-        actions = expression.actions
-        turn = draw_turn(self._session.stand, expression.nod, expression.neutral, rng)
+        stand = self._session.stand
+        turn = draw_turn(stand, expression.nod, expression.neutral, rng)
+
+        def aim(face: NDArray[np.floating]) -> Viewpoint:
+            return draw_viewpoint(stand, turn, face, self.size, rng)
+
+        return self._take(expression.actions, turn, aim, self._session, rng)
+
+    def film(
+        self, actions: NDArray[np.float32], turn: NDArray[np.float64], place: NDArray[np.float64], seed: int
+    ) -> Photo:
+        """Take a frame of a film: the camera stands still, without grain, and the person moves.
+
+        Args:
+            actions: (52,), float32: what the face does.
+            turn: yaw, pitch and roll of the head in degrees, beside those of the session.
+            place: (2,): how far right and up in the picture the head is, in decimetres.
+            seed: the same for all frames of a film.
+        """
+        stand, rng = self._session.stand, np.random.default_rng(seed)
+        lens = replace(self._session.lens, grain=0.0, motion=0.0)
+        whole = turn + [stand.yaw, stand.pitch, 0.0]
+        if self._filmed is None:  # the camera is pointed once
+            rested = self._subject.shape(np.zeros_like(actions)) + self._growth
+            middle = turned(rested, rotation_of(whole), self._assets.turning[:, None])[self._places].mean(axis=0)
+            self._filmed = np.array([middle[0], middle[1] + 0.1, middle[2]], dtype=np.float64)
+        target = self._filmed - np.array([place[0], place[1], 0.0])
+        view = Viewpoint(whole, target, stand.distance, stand.field, self.size)
+        return self._take(actions, whole, lambda face: view, replace(self._session, lens=lens), rng)
+
+    def _take(
+        self,
+        actions: NDArray[np.float32],
+        turn: NDArray[np.float64],
+        aim: Callable[[NDArray[np.floating]], Viewpoint],
+        session: Session,
+        rng: np.random.Generator,
+    ) -> Photo:
         rotation = rotation_of(turn)
         vertices = self._subject.shape(actions) + self._growth
-        lighting = self._session.lighting
+        lighting = session.lighting
         normals = vertex_normals(vertices, self._solid) + vertex_normals(vertices, self._rest)
         posed = turned(vertices, rotation, self._assets.turning[:, None])
         turned_normals = normals @ rotation.T.astype(np.float32)
@@ -122,13 +160,13 @@ class Studio:
         for name, worn in self._worn.items():
             self._pose_worn(name, worn, lighting, rotation)
         self._scene.set_lamps([(lamp.direction, lamp.colour) for lamp in lighting.lamps])
-        view = draw_viewpoint(self._session.stand, turn, posed[self._places].mean(axis=0), self.size, rng)
+        view = aim(posed[self._places].mean(axis=0))
         self._scene.set_camera(view.target, view.distance, view.field)
         points = self._true_points.locate(
             posed, turned_normals, rotation, view.project, self.size, self._subject.brows
         )
-        image = develop(self._scene.draw(), points.positions, self._skin.brightness, self._session, rng)
-        lowest, highest = self._session.lens.quality
+        image = develop(self._scene.draw(), points.positions, self._skin.brightness, session, rng)
+        lowest, highest = session.lens.quality
         quality = int(rng.integers(lowest, highest + 1))
         return Photo(image, points.positions, points.visible, turn.astype(np.float32), quality)
 

@@ -1,0 +1,193 @@
+"""Reading an album: photos of several people, each face compared with all photos of the same person."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.displacement import Reference
+from mien.faces.identity import ONE_PERSON, identity_distance
+from mien.images import RGBImage, resize
+from mien.inference.grouping import group_identities
+from mien.inference.profiles import SubjectProfile
+from mien.inference.recognizer import Recognizer
+from mien.inference.results import Recognition, Recognitions
+from mien.jobs.executors import Executor
+
+GroupBy = Literal["person", "folder"]
+"""`person`: who is who is found out. `folder`: each folder holds photos of one person, the largest face of each."""
+THUMBNAIL = 112
+"""Side in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class AlbumPerson:
+    """Somebody in an album.
+
+    Attributes:
+        name: of the profile or the folder, or `person 1`.
+        reference: what the faces are compared with.
+        faces: how many there are.
+        doubtful: how many of them may be somebody else's.
+        thumbnails: of the faces, the surest grouped first, shape (112, 112, 3), uint8, RGB; with what they display.
+    """
+
+    name: str
+    reference: Reference
+    faces: int
+    doubtful: int
+    thumbnails: tuple[tuple[RGBImage, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Album:
+    """What is in an album.
+
+    Attributes:
+        photos: what each shows, in order; errors too.
+        people: who is in it, those with most photos first.
+    """
+
+    photos: tuple[Recognitions, ...]
+    people: tuple[AlbumPerson, ...]
+
+
+def read_album(
+    recognizer: Recognizer,
+    photos: Iterable[str | os.PathLike[str]],
+    group_by: GroupBy = "person",
+    profiles: Sequence[SubjectProfile] = (),
+    *,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Album:
+    """Read all faces of an album, each relative to the same person's other photos.
+
+    Args:
+        recognizer: whose weights are used.
+        photos: paths.
+        group_by: how it is known who is who.
+        profiles: enrolled people: a group whose identity is near to one's has the name, and is compared with the
+            profile where that is worth more than the photos.
+        workers, executor: see `Recognizer.recognize_many`.
+        progress: called with (photos done).
+    """
+    model = recognizer.model
+    for profile in profiles:
+        profile.reference_for(model)
+    wanted: Literal["all", "largest"] = "all" if group_by == "person" else "largest"
+    read: list[Recognitions] = []
+    seen: list[_Seen] = []
+    found = recognizer.recognize_many(photos, faces=wanted, workers=workers, executor=executor, errors="return")
+    for part in found:
+        features = model.encode(np.stack([one.face.crop for one in part])) if len(part) else ()
+        small = []
+        for one, feature in zip(part, features, strict=True):
+            identity = one.face.identity if group_by == "person" or profiles else None
+            seen.append(_Seen(len(read), one.face.landmarks_crop, feature, identity, _thumbnail(one.face.crop)))
+            small.append(replace(one, face=one.face.without_pixels()))
+        read.append(replace(part, faces=tuple(small)))
+        if progress is not None:
+            progress(len(read))
+    groups, doubtful, names = _group(seen, read, group_by)
+    return _compare(recognizer, read, seen, groups, doubtful, names, profiles)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A face, without the pixels that are not needed any more."""
+
+    photo: int
+    landmarks: NDArray[np.float32]
+    feature: NDArray[np.float32]
+    identity: NDArray[np.float32] | None
+    thumbnail: RGBImage
+
+
+def _group(
+    seen: list[_Seen], read: list[Recognitions], group_by: GroupBy
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[str]]:
+    """Group of each face, whether that is doubtful, and the groups' names."""
+    if group_by == "folder":
+        folders = [str(Path(read[one.photo].photo).parent.name) for one in seen]
+        names = list(dict.fromkeys(folders))
+        return np.array([names.index(name) for name in folders], np.int64), np.zeros(len(seen), np.bool_), names
+    identities = np.array([one.identity for one in seen], np.float32).reshape(-1, 128)
+    grouping = group_identities(identities, [one.photo for one in seen])
+    count = int(grouping.groups.max(initial=-1)) + 1
+    sizes = np.bincount(grouping.groups, minlength=count)
+    order = np.argsort(-sizes, kind="stable")
+    places = np.empty(count, np.int64)
+    places[order] = np.arange(count)
+    return places[grouping.groups], grouping.doubtful, [f"person {i + 1}" for i in range(count)]
+
+
+def _compare(
+    recognizer: Recognizer,
+    read: list[Recognitions],
+    seen: list[_Seen],
+    groups: NDArray[np.int64],
+    doubtful: NDArray[np.bool_],
+    names: list[str],
+    profiles: Sequence[SubjectProfile],
+) -> Album:
+    model = recognizer.model
+    answers: list[list[Recognition]] = [list(part) for part in read]
+    people = []
+    first = {one.photo: i for i, one in reversed(list(enumerate(seen)))}
+    for number, given in enumerate(names):
+        own = np.flatnonzero(groups == number)
+        sure = own[~doubtful[own]] if (~doubtful[own]).any() else own
+        landmarks = np.stack([seen[i].landmarks for i in own])
+        features = np.stack([seen[i].feature for i in own])
+        among = np.isin(own, sure)
+        reference = model.reference(landmarks[among], features[among])
+        profile = _profile_of([seen[i].identity for i in sure], profiles)
+        name = given if profile is None else profile.name
+        if profile is not None and _worth(recognizer, profile.reference) > _worth(recognizer, reference):
+            reference = profile.reference
+        references = [reference] * len(own)
+        rows = model.probabilities(model.scores(features, landmarks, references), references)
+        shown = []
+        for i, row in zip(own.tolist(), rows, strict=True):
+            one, place = seen[i], i - first[seen[i].photo]
+            before = answers[one.photo][place]
+            answers[one.photo][place] = replace(
+                before, probabilities=row, reference=reference, person=name, person_doubtful=bool(doubtful[i])
+            )
+            shown.append((doubtful[i], one.thumbnail, answers[one.photo][place].phrase))
+        shown.sort(key=lambda item: bool(item[0]))
+        tiles = tuple((tile, phrase) for _, tile, phrase in shown)
+        people.append(AlbumPerson(name, reference, len(own), int(doubtful[own].sum()), tiles))
+    photos = tuple(replace(part, faces=tuple(faces)) for part, faces in zip(read, answers, strict=True))
+    return Album(photos, tuple(people))
+
+
+def _profile_of(
+    identities: Sequence[NDArray[np.float32] | None], profiles: Sequence[SubjectProfile]
+) -> SubjectProfile | None:
+    known = [identity for identity in identities if identity is not None]
+    if not known:
+        return None
+    mean = np.mean(known, axis=0)
+    near = [
+        (identity_distance(profile.reference.identity, mean), i)
+        for i, profile in enumerate(profiles)
+        if profile.reference.identity is not None
+    ]
+    return profiles[min(near)[1]] if near and min(near)[0] <= ONE_PERSON else None
+
+
+def _worth(recognizer: Recognizer, reference: Reference) -> float:
+    return recognizer.meta.calibration_for(reference.kind, reference.photo_count).top1
+
+
+def _thumbnail(crop: RGBImage) -> RGBImage:
+    return resize(crop, THUMBNAIL / len(crop))

@@ -1,0 +1,225 @@
+"""People that mien knows: a `SubjectProfile` each, in files that only the user may read.
+
+A profile is a reference with a name: means of landmarks and features, never a picture. Its file is the one that
+`Reference.save` writes, with a few texts beside, so it can be given wherever the file of a reference can.
+
+    $MIEN_HOME/people, or else $XDG_DATA_HOME/mien/people, or else ~/.local/share/mien/people
+        Anna.profile
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from mien.displacement import Reference
+from mien.errors import DataError, ForeignReferenceError, ProfileError
+from mien.files import saying_where
+from mien.inference.model import WEIGHTS, ExpressionModel
+
+ENDING = ".profile"
+VERSION = 1
+"""Of the format."""
+_NAME = re.compile(r"\w[\w .'-]{0,62}[\w.]|\w")
+"""Letters and digits of any language, with spaces, dots, hyphens and apostrophes between them."""
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectProfile:
+    """What mien keeps of a person.
+
+    Attributes:
+        name: of the person.
+        reference: means of landmarks and features, their kind and number of photos, and the run that made them.
+        landmarker: what found the landmarks, as in `RunMeta.landmarker`.
+        photo_count: how many photos were enrolled; the reference is made of all, or of the neutral ones.
+        neutral_count: how many of them are neutral.
+        enrolled: the day, `YYYY-MM-DD`.
+    """
+
+    name: str
+    reference: Reference
+    landmarker: str
+    photo_count: int
+    neutral_count: int
+    enrolled: str
+
+    def save(self, path: str | os.PathLike[str] | None = None, replacing: bool = True) -> Path:
+        """Write the file, whole or not at all; only the user may read it.
+
+        Args:
+            path: of the file; None: among the people that mien knows.
+            replacing: a profile that is there already; otherwise it is refused.
+
+        Returns:
+            the path.
+
+        Raises:
+            ProfileError: it is there already, or the name can be none of a file.
+            OutputError: it cannot be written.
+        """
+        target = _path_of(self.name) if path is None else Path(path)
+        if not replacing and os.path.lexists(target):
+            raise ProfileError(f"{self.name} is enrolled already; add --replace, or choose another name", self.name)
+        if path is None:
+            _make_private(target.parent)
+        notes = {
+            "profile": str(VERSION),
+            "name": self.name,
+            "landmarker": self.landmarker,
+            "photos": str(self.photo_count),
+            "neutral_photos": str(self.neutral_count),
+            "enrolled": self.enrolled,
+        }
+        self.reference.save(target, notes, private=True)
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> SubjectProfile:
+        """Read what `save` wrote into a file.
+
+        Raises:
+            DataError: no such file, none of a profile, or one of another version.
+        """
+        shown = os.fspath(path)
+        try:
+            with safe_open(path, "numpy") as file:
+                notes = file.metadata() or {}
+            version = int(notes.get("profile", 0))
+            if version > VERSION:
+                raise DataError(f"{shown}: a profile of a newer mien (format {version}); update mien")
+            if version != VERSION:
+                raise ValueError("its content is of another kind")
+            counts = int(notes["photos"]), int(notes["neutral_photos"])
+            return cls(notes["name"], Reference.load(path), notes["landmarker"], *counts, notes["enrolled"])
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+            reason = str(error) or type(error).__name__
+            raise DataError(f"{shown}: no profile that mien saved ({reason}); enroll the person again") from error
+
+    @classmethod
+    def open(cls, name: str) -> SubjectProfile:
+        """The profile of a person that mien knows.
+
+        Raises:
+            ProfileError: nobody of that name is enrolled.
+            DataError: the profile is damaged.
+        """
+        path = _path_of(name)
+        if not os.path.isfile(path):
+            known = ", ".join(enrolled_names()) or "nobody"
+            raise ProfileError(
+                f"{name}: nobody of that name is enrolled ({known} is); run: mien enroll {_quoted(name)} PHOTO...",
+                name,
+            )
+        return replace(cls.load(path), name=name)
+
+    def renamed(self, name: str) -> SubjectProfile:
+        """The same profile under another name."""
+        return replace(self, name=name)
+
+    def reference_for(self, model: ExpressionModel) -> Reference:
+        """The reference, for faces that `model` reads.
+
+        Raises:
+            ForeignReferenceError: the profile was made with other weights, or other landmarks.
+        """
+        if self.reference.model != model.identity or self.landmarker != model.meta.landmarker:
+            run = "" if model.path == WEIGHTS else f" --run {_quoted(str(model.path))}"
+            raise ForeignReferenceError(
+                f"the profile of {self.name} was made with other weights; renew it from photos of the person: "
+                f"mien enroll {_quoted(self.name)} PHOTO... --replace{run}"
+            )
+        return self.reference
+
+    def __repr__(self) -> str:
+        return f"SubjectProfile({self.name}, {self.reference!r})"
+
+
+def people_folder() -> Path:
+    """Where profiles lie; it may not exist yet. `MIEN_HOME` overrides the user's data directory."""
+    if home := os.environ.get("MIEN_HOME"):
+        return Path(home) / "people"
+    usual = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_DATA_HOME")
+    return Path(usual or Path.home() / ".local" / "share") / "mien" / "people"
+
+
+def enrolled_names() -> list[str]:
+    """The people that mien knows, by the alphabet."""
+    with suppress(OSError):
+        return sorted(path.stem for path in people_folder().glob(f"*{ENDING}") if not path.name.startswith("."))
+    return []
+
+
+def delete_profile(name: str) -> None:
+    """Forget a person.
+
+    Raises:
+        ProfileError: nobody of that name is enrolled.
+        OutputError: the file may not be removed.
+    """
+    path = _path_of(name)
+    with saying_where(path):
+        try:
+            path.unlink()
+        except FileNotFoundError as error:
+            raise ProfileError(f"{name}: nobody of that name is enrolled; run: mien people list", name) from error
+
+
+def find_reference(named: str, model: ExpressionModel) -> Reference:
+    """The reference that a person of the command line means: a file of one, or the name of an enrolled person.
+
+    Raises:
+        DataError: a file that holds no reference.
+        ProfileError: neither a file nor somebody who is enrolled.
+        ForeignReferenceError: made with other weights.
+    """
+    if os.path.isfile(named):
+        reference = Reference.load(named)
+        model.refuse_foreign(reference)
+        return reference
+    if os.sep in named or named.startswith(".") or not _NAME.fullmatch(named):
+        raise DataError(f"{named}: no such file; name one that --save-reference wrote, or somebody enrolled")
+    return SubjectProfile.open(named).reference_for(model)
+
+
+def find_profiles(named: str) -> list[SubjectProfile]:
+    """The profiles that are meant on the command line: an enrolled person's, a file, a folder of files, or `all`.
+
+    Raises:
+        DataError: a file or folder that holds none.
+        ProfileError: neither a file nor somebody who is enrolled.
+    """
+    if named == "all":
+        return [SubjectProfile.open(name) for name in enrolled_names()]
+    if os.path.isdir(named):
+        found = sorted(Path(named).glob(f"*{ENDING}"))
+        if not found:
+            raise DataError(f"{named}: no profiles in this folder; write some with mien people export")
+        return [SubjectProfile.load(path) for path in found]
+    return [SubjectProfile.load(named)] if os.path.isfile(named) else [SubjectProfile.open(named)]
+
+
+def _path_of(name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise ProfileError(
+            f"{name!r} can be no name of a profile; use up to 64 letters and digits, with spaces or hyphens between",
+            name,
+        )
+    return people_folder() / f"{name}{ENDING}"
+
+
+def _make_private(folder: Path) -> None:
+    with saying_where(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+
+
+def _quoted(word: str) -> str:
+    import shlex
+
+    return shlex.quote(word)

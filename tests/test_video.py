@@ -1,0 +1,461 @@
+"""Films: read, followed, compared with the person, written; whole, broken, and killed on the way."""
+
+import json
+import subprocess
+import sys
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+from skimage import data
+
+import mien
+from mien.drawing.film_files import write_film
+from mien.drawing.timeline import BINS, Timeline, draw_timeline
+from mien.errors import FilmError, OtherParametersError, OutputError
+from mien.faces import FaceExtractor
+from mien.inference import Recognizer
+from mien.inference.enrolment import enroll
+from mien.video import Film, FilmSummary, analyse, read
+from mien.video.episodes import EpisodeFinder, clock
+from mien.video.pictures import AnnotatedFilm, TimelinePicture
+from mien.video.reading import Frame
+from mien.video.smoothing import Smoother
+from mien.video.tracking import Tracker
+
+av = pytest.importorskip("av")
+RATE = 25
+Picture = np.ndarray
+
+
+@pytest.fixture(scope="session")
+def recognizer() -> Recognizer:
+    return Recognizer.load()
+
+
+@pytest.fixture(scope="session")
+def woman() -> Picture:
+    """A frame of 480 x 360 pixels with one face."""
+    return np.asarray(Image.fromarray(data.astronaut()).resize((480, 480)))[:360]
+
+
+@pytest.fixture(scope="session")
+def other(small_synthetic_set: Path) -> Picture:
+    """A frame of the same size with somebody else's face."""
+    with Image.open(min(small_synthetic_set.glob("*.jpg"))) as photo:
+        return np.asarray(photo.resize((540, 360)))[:, 30:510]
+
+
+def _moved(picture: Picture, right: int, down: int = 0) -> Picture:
+    return np.roll(picture, (down, right), (0, 1))
+
+
+def _film(path: Path, pictures: Sequence[Picture], times: Sequence[float] | None = None) -> Path:
+    times = times or [i / RATE for i in range(len(pictures))]
+    write_film(path, zip(pictures, times, strict=True), RATE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def film(tmp_path_factory: pytest.TempPathFactory, woman: Picture) -> Path:
+    """A face that moves to and fro for 50 frames."""
+    pictures = [_moved(woman, round(20 * np.sin(i / 8))) for i in range(50)]
+    return _film(tmp_path_factory.mktemp("film") / "film.mp4", pictures)
+
+
+def test_a_face_that_moves_is_one_track_at_its_place(film: Path, recognizer: Recognizer) -> None:
+    frames = list(read(film, recognizer))
+    assert len(frames) == 50
+    assert {(face.track, face.person) for frame in frames for face in frame} == {(0, 1)}
+    places = [frame[0].recognition.face.landmarks_photo.mean(axis=0)[0] for frame in frames]
+    moved = [round(20 * np.sin(i / 8)) for i in range(50)]
+    np.testing.assert_allclose(np.array(places) - places[0], moved, atol=3)
+
+
+def test_a_frame_followed_by_itself_reads_as_the_photo_does(woman: Picture, recognizer: Recognizer) -> None:
+    face = recognizer.detect(woman)[0]
+    followed = recognizer.extractor.follow(woman, face.landmarks_photo, face.box.score)
+    apart = np.linalg.norm(followed.landmarks_crop - face.landmarks_crop, axis=1).mean()
+    assert apart < 2.5
+
+
+def test_people_are_known_again_after_cuts(
+    tmp_path: Path, woman: Picture, other: Picture, recognizer: Recognizer
+) -> None:
+    shots = [woman, other, _moved(woman, 60), np.hstack([other, woman])[:, 240:720]]
+    pictures = [shots[0]] * 8 + [shots[1]] * 8 + [shots[2]] * 8
+    frames = list(read(_film(tmp_path / "cuts.mp4", pictures), recognizer))
+    assert [[face.person for face in frame] for frame in frames] == [[1]] * 8 + [[2]] * 8 + [[1]] * 8
+    assert len({face.track for frame in frames for face in frame}) == 3
+
+
+def test_what_is_covered_is_not_read_and_is_known_again(
+    tmp_path: Path, woman: Picture, recognizer: Recognizer
+) -> None:
+    covered = woman.copy()
+    covered[40:220, 130:330] = (90, 80, 70)
+    pictures = [woman] * 15 + [covered] * 20 + [woman] * 25
+    frames = list(read(_film(tmp_path / "covered.mp4", pictures), recognizer))
+    assert not any(len(frame) for frame in frames[20:35])
+    assert all([face.person for face in frame] == [1] for frame in (*frames[:15], *frames[45:]))
+
+
+def test_darker_light_is_no_cut(tmp_path: Path, woman: Picture, recognizer: Recognizer) -> None:
+    pictures = [woman] * 10 + [(woman * 0.6).astype(np.uint8)] * 10
+    frames = list(read(_film(tmp_path / "dim.mp4", pictures), recognizer))
+    assert {face.track for frame in frames for face in frame} == {0}
+
+
+def test_the_running_reference_grows_and_is_told(film: Path, recognizer: Recognizer) -> None:
+    counts = [frame[0].recognition.reference.photo_count for frame in read(film, recognizer)]
+    assert counts[0] == 1
+    assert counts == sorted(counts)
+    assert counts[-1] > 2
+
+
+def test_a_profile_is_the_reference_of_whom_it_is_of(
+    tmp_path: Path, woman: Picture, other: Picture, recognizer: Recognizer
+) -> None:
+    profile = enroll(recognizer, "Eileen", [woman], "neutral").profile
+    pictures = [woman] * 5 + [other] * 5
+    frames = list(read(_film(tmp_path / "two.mp4", pictures), recognizer, [profile]))
+    assert [frame[0].name for frame in frames] == ["Eileen"] * 5 + ["person 2"] * 5
+    assert frames[0][0].recognition.reference.kind == "neutral"
+    assert frames[9][0].recognition.reference.kind == "estimated"
+
+
+def test_the_tracker_goes_on_from_what_it_kept(film: Path) -> None:
+    with Film.open(film) as opened:
+        frames = list(opened.frames())
+    tracker = Tracker(FaceExtractor())
+    for frame in frames[:20]:
+        tracker.step(frame)
+    again = Tracker(FaceExtractor())
+    again.restore({name: np.array(array) for name, array in tracker.to_arrays().items()})
+    for frame in frames[20:35]:
+        one, two = tracker.step(frame), again.step(frame)
+        assert [face.track for face in one] == [face.track for face in two]
+        for a, b in zip(one, two, strict=True):
+            np.testing.assert_array_equal(a.face.landmarks_photo, b.face.landmarks_photo)
+
+
+class _Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
+def test_a_killed_reading_goes_on_and_ends_with_the_same_table(
+    film: Path, recognizer: Recognizer, tmp_path: Path, ending: str
+) -> None:
+    def kill(done: int, total: int) -> None:
+        if done >= 40:
+            raise _Killed
+
+    whole, killed = tmp_path / f"whole{ending}", tmp_path / f"killed{ending}"
+    analyse(film, whole, recognizer, piece=15)
+    with pytest.raises(_Killed):
+        analyse(film, killed, recognizer, piece=15, progress=kill)
+    assert not killed.exists()
+    started: list[int] = []
+    analyse(film, killed, recognizer, piece=15, progress=lambda done, total: started.append(done))
+    assert min(started) > 15
+    assert killed.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {whole.name, killed.name}
+
+
+def test_a_reading_that_was_begun_otherwise_is_not_gone_on_with(
+    film: Path, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    def kill(done: int, total: int) -> None:
+        raise _Killed
+
+    with pytest.raises(_Killed):
+        analyse(film, tmp_path / "out.csv", recognizer, piece=15, progress=kill)
+    with pytest.raises(OtherParametersError):
+        analyse(film, tmp_path / "out.csv", recognizer, piece=20)
+
+
+def test_all_forms_of_the_table_hold_the_same(film: Path, recognizer: Recognizer, tmp_path: Path) -> None:
+    for ending in (".parquet", ".csv", ".jsonl"):
+        analyse(film, tmp_path / f"out{ending}", recognizer)
+    table = pl.read_parquet(tmp_path / "out.parquet")
+    assert table.height == 50
+    assert table["landmarks"].to_numpy().shape == (50, 136)
+    csv = pl.read_csv(tmp_path / "out.csv")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert csv["label"].to_list() == table["label"].to_list() == [line["label"] for line in lines]
+    np.testing.assert_allclose(csv["p_5_5"], table["p_5_5"])
+    every = table.select(pl.sum_horizontal(pl.selectors.matches(r"^p_(\d_\d|N_N)$")))
+    np.testing.assert_allclose(every.to_series(), 1, atol=0.005)
+
+
+def test_the_five_largest_probabilities_fall(film: Path, recognizer: Recognizer, tmp_path: Path) -> None:
+    analyse(film, tmp_path / "out.parquet", recognizer, probabilities="top5")
+    table = pl.read_parquet(tmp_path / "out.parquet")
+    values = table.select(f"p_{i}" for i in range(1, 6)).to_numpy()
+    assert (np.diff(values, axis=1) <= 0).all()
+    assert table["label_1"].to_list() == table["label"].to_list()
+
+
+def test_early_frames_profit_from_late_ones(film: Path, recognizer: Recognizer, tmp_path: Path) -> None:
+    summary = analyse(film, tmp_path / "out.parquet", recognizer)
+    table = pl.read_parquet(tmp_path / "out.parquet")
+    assert table["reference_photos"].unique().to_list() == [summary.people[0].reference.photo_count]
+    assert summary.people[0].reference.photo_count > 2
+    assert (summary.frames, summary.faces, summary.people[0].frames) == (50, 50, 50)
+
+
+def test_an_annotated_film_has_the_frames_and_times_of_its_source(
+    film: Path, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    annotated, timeline = tmp_path / "seen.mp4", tmp_path / "timeline.png"
+
+    class Watching:
+        def __call__(self, found: FilmSummary) -> list[AnnotatedFilm | TimelinePicture]:
+            self.film = AnnotatedFilm(annotated, film, found)
+            return [self.film, TimelinePicture(timeline, found)]
+
+    watching = Watching()
+    analyse(film, None, recognizer, watchers=watching, piece=20)
+    watching.film.__exit__(None, None, None)
+    with Film.open(film) as one, Film.open(annotated) as two:
+        pairs = list(zip(one.frames(), two.frames(), strict=True))
+    assert len(pairs) == 50
+    assert all(a.time == pytest.approx(b.time, abs=1e-3) for a, b in pairs)
+    assert all(np.abs(a.image.astype(int) - b.image).mean() > 1 for a, b in pairs)
+    with Image.open(timeline) as drawn:
+        assert drawn.size[0] > BINS
+
+
+def test_times_come_from_the_stream(tmp_path: Path, woman: Picture) -> None:
+    times = [0.0, 0.04, 0.5, 0.54, 2.0]
+    with Film.open(_film(tmp_path / "variable.mkv", [woman] * 5, times)) as film:
+        assert [frame.time for frame in film.frames()] == pytest.approx(times, abs=1e-3)
+
+
+def test_a_film_whose_rows_ffmpeg_pads_is_read(tmp_path: Path, woman: Picture, recognizer: Recognizer) -> None:
+    path = _film(tmp_path / "narrow.mp4", [woman[:, :426]] * 3)
+    frames = list(read(path, recognizer))
+    assert all(frame.image.flags.c_contiguous and frame.image.flags.owndata for frame in frames)
+    assert [len(frame) for frame in frames] == [1, 1, 1]
+
+
+def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) -> None:
+    with av.open(str(tmp_path / "raw.h264"), "w", format="h264") as container:
+        stream = container.add_stream("libx264", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 480, 360, "yuv420p"
+        for _ in range(6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(woman, format="rgb24")))
+        container.mux(stream.encode())
+    with Film.open(tmp_path / "raw.h264") as film:
+        times = [frame.time for frame in film.frames()]
+    assert len(times) == 6
+    assert (np.diff(times) > 0).all()
+
+
+def test_a_film_that_lies_on_its_side_is_turned(tmp_path: Path, woman: Picture) -> None:
+    path = _film(tmp_path / "upright.mp4", [np.rot90(woman)] * 3)
+    content = bytearray(path.read_bytes())
+    upright = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    turned = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    place = content.index(upright, content.index(b"tkhd"))
+    content[place : place + 36] = turned
+    path.write_bytes(content)
+    with Film.open(path) as film:
+        image = next(film.frames()).image
+    assert image.shape == woman.shape
+    assert np.abs(image.astype(int) - woman).mean() < 8
+
+
+def test_a_large_film_is_read_small_and_told_in_its_own_pixels(
+    tmp_path: Path, woman: Picture, recognizer: Recognizer
+) -> None:
+    large = np.asarray(Image.fromarray(woman).resize((2880, 2160)))
+    path = _film(tmp_path / "large.mp4", [large])
+    expected = recognizer.recognize(woman).face.landmarks_photo * 6
+    frame = next(read(path, recognizer))
+    assert max(frame.image.shape) == 1920
+    assert np.abs(frame[0].recognition.face.landmarks_photo - expected).mean() < 20
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_shortest_films_are_read(tmp_path: Path, woman: Picture, recognizer: Recognizer, count: int) -> None:
+    summary = analyse(_film(tmp_path / "short.mp4", [woman] * count), tmp_path / "out.csv", recognizer)
+    assert (summary.frames, summary.faces) == (count, count)
+
+
+def test_a_film_of_nobody_gives_an_empty_table(tmp_path: Path, recognizer: Recognizer) -> None:
+    path = _film(tmp_path / "nobody.mp4", [np.full((240, 320, 3), 90, np.uint8)] * 4)
+    for ending in (".parquet", ".csv", ".jsonl"):
+        summary = analyse(path, tmp_path / f"out{ending}", recognizer)
+        assert (summary.frames, summary.faces, summary.people) == (4, 0, ())
+    assert pl.read_parquet(tmp_path / "out.parquet").height == 0
+
+
+def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words.mp4").write_text("no film")
+    (tmp_path / "empty.mp4").touch()
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    names = ["words.mp4", "empty.mp4", "sound.wav", "nothing.mp4", "."]
+    for name in [*(str(tmp_path / name) for name in names), "https://example.org/film.mp4", "/dev/video97"]:
+        with pytest.raises(FilmError) as refused:
+            Film.open(name)
+        assert refused.value.film == name
+
+
+def test_a_playlist_opens_nothing_on_the_net(tmp_path: Path) -> None:
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/film.ts\n#EXT-X-ENDLIST\n")
+    with pytest.raises(FilmError), Film.open(tmp_path / "list.m3u8") as film:
+        list(film.frames())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.7])
+def test_of_a_film_that_was_cut_off_everything_before_is_kept(
+    tmp_path: Path, woman: Picture, recognizer: Recognizer, share: float
+) -> None:
+    noise = np.random.default_rng(0)
+    pictures = [np.clip(woman + noise.normal(0, 4, woman.shape), 0, 255).astype(np.uint8) for _ in range(80)]
+    path = _film(tmp_path / "whole.mkv", pictures)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    summary = analyse(cut, tmp_path / "out.csv", recognizer)
+    assert summary.problem is not None
+    assert 0 < summary.frames < 80
+    assert pl.read_csv(tmp_path / "out.csv").height == summary.frames
+    read_until: list[int] = []
+    with pytest.raises(FilmError):
+        read_until += [frame.number for frame in read(cut, recognizer)]
+
+
+def test_a_film_is_written_whole_or_not_at_all(tmp_path: Path, woman: Picture) -> None:
+    def failing() -> object:
+        yield woman, 0.0
+        raise _Killed
+
+    with pytest.raises(_Killed):
+        write_film(tmp_path / "film.mp4", failing(), RATE)  # type: ignore[arg-type]
+    with pytest.raises(OutputError):
+        write_film(tmp_path / "film.txt", [(woman, 0.0)], RATE)
+    assert list(tmp_path.iterdir()) == []
+
+
+_rows = arrays.arrays(np.float64, (12, 50), elements=st.floats(0, 1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=_rows, seconds=st.sampled_from([0.0, 0.05, 0.15, 2.0]))
+def test_smoothing_keeps_within_what_it_is_given(rows: np.ndarray, seconds: float) -> None:
+    times, persons, none = np.arange(12) / RATE, np.arange(12) % 2, np.zeros(0, np.int64)
+    smoothed = Smoother(seconds).smooth(persons, times, rows, none, times[:0], rows[:0])
+    for person in (0, 1):
+        own = rows[persons == person]
+        assert (smoothed[persons == person] <= own.max(axis=0) + 1e-9).all()
+        assert (smoothed[persons == person] >= own.min(axis=0) - 1e-9).all()
+
+
+def test_smoothing_in_pieces_is_smoothing_of_the_whole() -> None:
+    rows, times = np.random.default_rng(0).random((400, 50)), np.arange(400) / RATE
+    persons, none = np.zeros(400, np.int64), np.zeros(0, np.int64)
+    whole = Smoother(0.15).smooth(persons, times, rows, none, times[:0], rows[:0])
+    pieces, smoother = [], Smoother(0.15)
+    for start in range(0, 400, 200):
+        own, later = slice(start, start + 200), slice(start + 200, start + 400)
+        pieces.append(smoother.smooth(persons[own], times[own], rows[own], persons[later], times[later], rows[later]))
+    np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-9)
+
+
+def test_smoothing_of_the_past_lags_and_that_of_both_sides_does_not() -> None:
+    rows, times = np.repeat([[0.0], [1.0]], 50, axis=0), np.arange(100) / RATE
+    persons, none = np.zeros(100, np.int64), np.zeros(0, np.int64)
+    both = Smoother(0.15).smooth(persons, times, rows, none, times[:0], rows[:0])[:, 0]
+    smoother = Smoother(0.15)
+    past = np.array([smoother.add(0, time, row)[0] for time, row in zip(times, rows, strict=True)])
+    assert np.flatnonzero(both >= 0.5)[0] == 50
+    assert np.flatnonzero(past >= 0.5)[0] > 50
+
+
+def test_episodes_are_what_is_displayed_for_some_time() -> None:
+    finder = EpisodeFinder()
+    classes = [0] * 10 + [5] * 20 + [0] * 2 + [9] * 3 + [0] * 5
+    for i, index in enumerate(classes):
+        finder.add(1, "Anna", i / RATE, np.eye(50)[index])
+    (episode,) = finder.end()
+    assert (episode.start, episode.end) == pytest.approx((10 / RATE, 30 / RATE))
+    assert (episode.emotion.index, episode.name, episode.probability) == (5, "Anna", 1.0)
+
+
+def test_times_are_written_as_people_write_them() -> None:
+    assert [clock(t) for t in (0, 12.44, 59.96, 3612.4)] == ["00:00.0", "00:12.4", "01:00.0", "1:00:12.4"]
+
+
+def test_a_timeline_shows_shares_that_make_a_whole() -> None:
+    timeline = Timeline(10.0, {1: "Anna", 2: "person 2"})
+    rows = np.random.default_rng(0).dirichlet(np.ones(50), 100)
+    timeline.add(1, np.linspace(0, 5, 100), rows)
+    shares = timeline.shares(1)
+    seen = ~np.isnan(shares[:, 0])
+    np.testing.assert_allclose(shares[seen].sum(axis=1), 1)
+    assert 0.45 * BINS < seen.sum() < 0.55 * BINS
+    assert np.isnan(timeline.shares(2)).all()
+    drawn = draw_timeline("film.mp4", timeline, [(1, 1.0, 2.0, 5, "happy")])
+    assert drawn.dtype == np.uint8
+    assert drawn.shape[1] > BINS
+
+
+def test_a_frame_of_any_shape_is_taken(recognizer: Recognizer) -> None:
+    tracker = Tracker(recognizer.extractor)
+    for number, shape in enumerate([(2, 2, 3), (16, 300, 3), (300, 16, 3), (97, 131, 3)]):
+        assert tracker.step(Frame(number, number / RATE, np.full(shape, 128, np.uint8))) == []
+
+
+def test_films_are_read_from_the_command_line(film: Path, tmp_path: Path) -> None:
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mien", "video", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
+
+    table, timeline, annotated = tmp_path / "out.csv", tmp_path / "out.png", tmp_path / "out.mp4"
+    done = run(film, table, "--timeline", timeline, "--annotate", annotated, "--top5")
+    assert done.returncode == 0, done.stderr
+    assert all(path.stat().st_size > 1000 for path in (table, timeline, annotated))
+    lines = run(film, "--jsonl").stdout.splitlines()
+    assert [json.loads(line)["frame"] for line in lines] == list(range(50))
+    for words in ((tmp_path / "none.mp4",), (film, "out.txt"), (film, film.with_suffix(".csv"), "--annotate", film)):
+        refused = run(*words)
+        assert refused.returncode == 2
+        assert refused.stderr.count("\n") == 1
+
+
+def test_films_are_read_as_the_documents_say(film: Path) -> None:
+    frame = next(mien.video.read(film))
+    assert frame[0].phrase
+    assert frame.to_dict()["faces"][0]["person"] == "person 1"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak of a process there")
+def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, woman: Picture) -> None:
+    peaks = []
+    for name, times in (("short", 400), ("long", 4000)):
+        frames = ((_moved(woman, round(20 * np.sin(i / 8))), i / RATE) for i in range(times))
+        write_film(tmp_path / f"{name}.mp4", frames, RATE)
+        code = (
+            "from pathlib import Path; from mien.video import analyse;"
+            f"analyse({str(tmp_path / f'{name}.mp4')!r}, Path({str(tmp_path / f'{name}.parquet')!r}), piece=200);"
+            "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"  # kB, since its start
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout) // 1024)
+    assert peaks[1] < peaks[0] + 40
+    assert peaks[1] < 500
