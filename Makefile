@@ -20,11 +20,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup      ## make faces, train on them, compare four methods, recognise a real photo: demo/report.html
 	$(BIN)/mien demo demo
 
-test: setup      ## the quick tests
-	$(BIN)/python -m pytest
+test: setup      ## the quick tests, a process for each processor
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-all: setup  ## all tests, the long ones too
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -m '' -n auto --dist loadfile
 
 check: setup     ## style, types and the import contracts
 	$(BIN)/ruff check .

@@ -12,11 +12,11 @@ from skimage import data
 
 from mien.errors import FaceError
 from mien.faces import FaceExtractor
-from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
+from mien.faces.alignment import EYE_DISTANCE, Similarity, anchors, photo_to_crop, stretch_of, stretched, warp
 from mien.faces.detection import FaceDetector
 from mien.faces.exposure import USUAL, expose
 from mien.faces.identity import ONE_PERSON, identity_distance, shows_majority
-from mien.faces.points68 import MIRROR, REGIONS, eye_distance, mirror
+from mien.faces.points68 import BETWEEN_EYES, MIRROR, REGIONS, UPPER_LIP, eye_distance, mirror
 from mien.faces.quality import SMALL, Quality
 from mien.images import PhotoArray
 
@@ -312,3 +312,23 @@ def test_a_face_without_pixels_keeps_what_was_measured(astronaut: np.ndarray, ex
     assert light.quality == face.quality
     np.testing.assert_array_equal(light.identity, identity)
     np.testing.assert_array_equal(light.landmarks_crop, face.landmarks_crop)
+
+
+@pytest.mark.parametrize("broader", [0.8, 1.3])
+def test_a_photo_with_its_sides_scaled_differently_gives_the_same_crop(broader: float) -> None:
+    rng = np.random.default_rng(0)
+    points = np.column_stack([rng.uniform(60, 160, 68), rng.uniform(60, 160, 68)]).astype(np.float32)
+    points[[36, 45]] = [[70, 90], [150, 90]]
+    points[[BETWEEN_EYES, UPPER_LIP]] = [[110, 90], [110, 140]]
+    wide = points * np.array([broader, 1.0], dtype=np.float32)
+    crops = [stretched(photo_to_crop(p).apply(p), stretch_of(p)) for p in (points, wide)]
+    np.testing.assert_allclose(crops[0], crops[1], atol=1e-3)
+    assert eye_distance(crops[0]) == pytest.approx(EYE_DISTANCE * 224, rel=1e-5)
+
+
+def test_a_stretched_crop_shows_its_points_where_they_are_said_to_be() -> None:
+    image = np.zeros((224, 224, 3), dtype=np.uint8)
+    image[100:103, 60:63] = 255
+    crop = warp(image, Similarity(1, 0), 224, stretch=0.5)
+    row, column = np.unravel_index(crop[..., 0].argmax(), crop.shape[:2])
+    np.testing.assert_allclose([column, row], stretched(np.array([61.0, 101.0]), 0.5), atol=1.01)

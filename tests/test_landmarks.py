@@ -18,18 +18,19 @@ from mien.errors import DataError, RecipeError
 from mien.faces import FaceExtractor
 from mien.faces.cnn import LandmarkModel
 from mien.faces.ert import RegressionTrees
-from mien.faces.landmarks import ALIGNED_BOX, Landmarker
-from mien.faces.points68 import INNER, eye_distance
+from mien.faces.landmarks import Landmarker
+from mien.faces.points68 import INNER, MIRROR, eye_distance
 from mien.images import RGBImage
 from mien.models.export import export_landmarks
 from mien.models.landmark_network import INPUT_SIZE, LandmarkNetwork
 from mien.training.landmarks.patches import CROP_IN_PATCH, PATCH_SIZE, make_patches
 from mien.training.landmarks.recipe import load_landmark_recipe
-from mien.training.landmarks.sampling import draw_view, plain_view
+from mien.training.landmarks.sampling import Motion, draw_view, plain_view
 from mien.training.landmarks.template import read_template
 from mien.training.landmarks.train import LANDMARKS_FILE, train_landmarks
 
 LANDMARKERS: list[Landmarker] = [LandmarkModel(), RegressionTrees()]
+NO_MOTION = Motion(np.zeros((68, 2), dtype=np.float32), np.zeros((68, 2), dtype=np.float32))
 SHORT = ("training.iterations=4", "training.validate_every=2", "training.batch_size=4")
 
 
@@ -69,7 +70,7 @@ def test_exposure_moves_no_landmark_of_the_network(astronaut: RGBImage, box: np.
 
 def test_the_network_finds_the_true_points_of_synthetic_faces(small_synthetic_set: Path) -> None:
     truth = pl.read_parquet(small_synthetic_set / "truth.parquet")
-    extractor, errors = FaceExtractor(), []
+    extractor, errors = FaceExtractor(landmarker="cnn"), []
     for path, points in truth.select("path", "landmarks").head(12).iter_rows():
         true = np.array(points).reshape(68, 2)
         found = extractor.extract(small_synthetic_set / path).landmarks_photo
@@ -127,11 +128,9 @@ def test_points_of_any_view_lie_on_what_they_mark() -> None:
     near = 0
     for _ in range(60):
         view = draw_view(image, points, rng)
-        places = np.flatnonzero(view.mirrored) if view.mirrored else np.array([0])
         target = view.points[16 if view.mirrored else 0] * INPUT_SIZE - 0.5
         brightest = np.array(np.unravel_index(cv2.GaussianBlur(view.crop, (0, 0), 2).argmax(), view.crop.shape))[::-1]
         near += bool(np.linalg.norm(brightest - target) < 4)
-        assert places.size
     assert near > 45  # some are covered
 
 
@@ -206,4 +205,20 @@ def test_landmarks_alone_from_the_command_line(astronaut: RGBImage, tmp_path: Pa
     rows = subprocess.run([*command, "--csv"], check=True, capture_output=True, text=True).stdout.splitlines()
     assert len(rows) == 2
     assert len(rows[0].split(",")) == len(rows[1].split(",")) == 7 + 3 * 68
-    np.testing.assert_allclose(ALIGNED_BOX.shape, (4,))
+
+
+def test_a_moved_face_has_its_points_where_the_motion_takes_them() -> None:
+    rng = np.random.default_rng(0)
+    margin = (PATCH_SIZE - CROP_IN_PATCH) / 2
+    places = rng.uniform(margin + 20, PATCH_SIZE - margin - 20, (68, 2)).astype(np.float32)
+    motion = Motion(places, rng.normal(0, 4, (68, 2)).astype(np.float32))
+    known = places.copy()
+    known[:17] = np.nan
+    view = draw_view(np.full((PATCH_SIZE, PATCH_SIZE), 128, dtype=np.uint8), known, np.random.default_rng(1), motion)
+    still = draw_view(
+        np.full((PATCH_SIZE, PATCH_SIZE), 128, dtype=np.uint8), known, np.random.default_rng(1), NO_MOTION
+    )
+    steps = motion.steps[MIRROR] if view.mirrored else motion.steps
+    expected = steps @ view.linear.T / CROP_IN_PATCH
+    np.testing.assert_allclose(view.points[17:] - still.points[17:], expected[17:], atol=0.012)
+    assert np.isnan(view.points[:17] if not view.mirrored else view.points[MIRROR][:17]).all()

@@ -65,15 +65,16 @@ def test_the_paper_recipe_is_the_published_solver() -> None:
             "head_init": "published", "scale_displacement": False, "relative_visual": False,
         },
         "training": {
-            "loss": "hinge", "auxiliary_weight": 0.5, "smoothing": 0.0, "related": 0.0, "optimiser": "sgd",
+            "loss": "hinge", "auxiliary_weight": 0.5, "smoothing": 0.0, "related": 0.0, "neutral_weight": 1.0,
+            "optimiser": "sgd",
             "learning_rate": 5e-4, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "step", "step_size": 20_000,
             "step_factor": 0.75, "warmup": 0, "ema_decay": 0.0, "batch_size": 32, "samples_per_subject": 1,
             "iterations": 100_000, "validate_every": 100, "references": "mean",
             "precision": "auto", "compile": False, "seed": 0,
         },
         "augmentation": {
-            "mirror": False, "rotation": 0.0, "scale": 0.0, "move": 0.0, "landmark_noise": 0.0, "shift": 0,
-            "color_jitter": 0.0, "erase": 0.0,
+            "mirror": False, "rotation": 0.0, "scale": 0.0, "move": 0.0, "landmark_noise": 0.0, "weakest": 1.0,
+            "shift": 0, "color_jitter": 0.0, "erase": 0.0,
         },
     }  # fmt: skip
 
@@ -569,3 +570,13 @@ def test_a_damaged_place_to_resume_from_is_refused(prepared: PreparedSet, tmp_pa
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(CheckpointError):
         train(prepared, tmp_path / "run", recipe, resume=True)
+
+
+def test_weaker_expressions_keep_their_direction() -> None:
+    params = sample_augmentation(AugmentationConfig(weakest=0.4), 500, torch.Generator().manual_seed(0))
+    displacement = torch.randn(500, 136)
+    weaker = params.apply_to_displacement(displacement, torch.zeros(500, 136), 224)
+    factors = weaker / displacement
+    torch.testing.assert_close(factors, factors[:, :1].expand(-1, 136))
+    assert 0.4 <= factors.min() < 0.45
+    assert 0.95 < factors.max() <= 1

@@ -24,8 +24,8 @@ def add_to(app: typer.Typer) -> None:
         epilog="Examples: mien train prepared run  |  mien train prepared run --recipe paper --set "
         "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
-        help="Train a network or a linear model on a prepared set; recipes: mien, quick, paper, svm, lda, or a TOML "
-        "file. The test subjects are not used.",
+        help="Train a network or a linear model on a prepared set; recipes: mien, geometry, quick, paper, svm, lda, "
+        "or a TOML file. The test subjects are not used.",
     )(train)
 
 

@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mien.errors import LeakError
-from mien.faces.alignment import Similarity
+from mien.faces.alignment import Similarity, stretched
 from mien.faces.points68 import INNER, POINT_COUNT, REGIONS, eye_distance, mirror
 from mien.images import RGBImage
 
@@ -55,18 +55,23 @@ class Leak:
     across: bool
 
 
-def hash_face(crop: RGBImage, landmarks: NDArray[np.floating]) -> str:
+def hash_face(crop: RGBImage, landmarks: NDArray[np.floating], stretch: float = 1.0) -> str:
     """The perceptual hash of an aligned crop, as 64 hexadecimal digits.
 
     Args:
         crop: shape (size, size, 3), uint8, RGB.
         landmarks: shape (68, 2), crop pixels.
+        stretch: of the crop, see `mien.faces.Face`; it is taken back, for it differs a little between copies.
     """
     size = crop.shape[0]
+    landmarks = stretched(landmarks, 1 / stretch, size)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     moved = _to_standard(landmarks)
     in_crop = Similarity(moved.a * size / 4, moved.b * size / 4 + complex(size / 2, 0.55 * size))
-    grey = cv2.warpAffine(grey, in_crop.matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    matrix = in_crop.matrix.astype(np.float64)
+    matrix[:, 2] += matrix[:, 0] * size / 2 * (1 - 1 / stretch)
+    matrix[:, 0] /= stretch
+    grey = cv2.warpAffine(grey, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
     low = cv2.dct(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))[:_SIDE, :_SIDE].reshape(-1)
     low[0] = -np.inf  # the mean brightness says nothing
     return np.packbits(low > np.median(low[1:])).tobytes().hex()

@@ -41,9 +41,9 @@ PhotoLike = PhotoSource | Face | Faces
 
 _IN_A_TASK = 8
 """Photos that a task of an executor reads."""
-_EXPRESSIVE = 0.7
-"""Probability that happiness or surprise is dominant, above which a photo is no neutral one: of 74 people's neutral
-photos none, of 34 mild smiles 59%. The other emotions are read too unsurely from one photo."""
+_EXPRESSIVE = 0.45
+"""Probability that happiness or surprise is dominant, above which a photo is no neutral one: of 76 neutral photos
+none, of 34 mild smiles 53%. The other emotions are read too unsurely from one photo (docs/experiments.md)."""
 _AHEAD = 2
 """Photos for each thread that are read before they are asked for."""
 Item = TypeVar("Item")

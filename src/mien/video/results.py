@@ -33,7 +33,7 @@ class FilmFace:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {"track": self.track, "person": self.name, **self.recognition.to_dict()}
+        return {"track": self.track, **self.recognition.to_dict(), "person": self.name}
 
     def __repr__(self) -> str:
         return f"FilmFace({self.name}, {self.phrase}, {self.recognition.probability:.0%})"

@@ -50,6 +50,8 @@ def read_template(path: Path) -> NDArray[np.float32]:
         if int(lines[0]) != _POINTS:
             raise ValueError
         marked = np.array([line.split()[:2] for line in lines[1 : _POINTS + 1]], dtype=np.float32)
+        if marked.shape != (_POINTS, 2):
+            raise ValueError
     except (ValueError, IndexError) as error:
         raise DataError(f"{path}: not a template of {_POINTS} points") from error
     points = np.full((POINT_COUNT, 2), np.nan, dtype=np.float32)

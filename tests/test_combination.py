@@ -1,0 +1,103 @@
+"""Several runs as one."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from mien.artifacts import HEAD_FILE, load_meta
+from mien.datasets.prepared import PreparedSet
+from mien.errors import DataError, OutputError
+from mien.evaluation.references import mean_references
+from mien.evaluation.scoring import precompute_features
+from mien.inference import ExpressionModel
+from mien.labels import NEUTRAL, CompoundEmotion, Emotion
+from mien.models.combination import Member, combine_heads, log_prior
+from mien.training.combine import combine
+from mien.training.recipe import load_recipe
+from mien.training.train import train
+
+SHORT = ("training.iterations=2", "training.validate_every=2", "training.batch_size=8", "training.warmup=0")
+
+
+@pytest.fixture(scope="module")
+def geometry(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("geometry") / "run"
+    train(prepared, run, load_recipe("geometry", SHORT))
+    return run
+
+
+def _softmax(scores: np.ndarray) -> np.ndarray:
+    likely = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return likely / likely.sum(axis=1, keepdims=True)
+
+
+def test_a_combined_head_gives_the_weighted_mean_of_log_probabilities(geometry: Path, tmp_path: Path) -> None:
+    prior = log_prior(plain=3, contempt=0.2)
+    members = [Member(geometry / HEAD_FILE, 0.75, 2.0), Member(geometry / HEAD_FILE, 0.25, 0.5)]
+    combine_heads(members, prior, tmp_path / HEAD_FILE)
+    displacement = np.random.default_rng(0).normal(scale=4, size=(5, 136)).astype(np.float32)
+
+    def run(path: Path) -> np.ndarray:
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return session.run(["scores"], {"displacement": displacement})[0]
+
+    alone = run(geometry / HEAD_FILE)
+    expected = 0.75 * np.log(_softmax(alone / 2)) + 0.25 * np.log(_softmax(alone / 0.5)) + prior
+    np.testing.assert_allclose(run(tmp_path / HEAD_FILE), expected, atol=1e-4)
+
+
+def test_a_fused_and_a_geometric_run_make_one(
+    geometry: Path, trained: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    meta = combine(prepared, [geometry, trained], [0.6, 0.4], tmp_path / "both")
+    assert meta == load_meta(tmp_path / "both")
+    assert len(meta.recipe["combination"]["members"]) == 2
+    model, part = ExpressionModel.load(tmp_path / "both"), prepared.select("test")
+    assert model.inputs == {"feature", "displacement"}
+    features = precompute_features(model, part)
+    references = mean_references(model, part, features)
+    probabilities = model.probabilities(model.scores(features, part.landmarks, references), references)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_one_run_alone_scores_as_before(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+    combine(prepared, [geometry], [1.0], tmp_path / "one")
+    part = prepared.select("test")
+    read = []
+    for run in (geometry, tmp_path / "one"):
+        model = ExpressionModel.load(run)
+        features = precompute_features(model, part)
+        scores = model.scores(features, part.landmarks, mean_references(model, part, features))
+        read.append(scores - scores[:, :1])
+    temperature = load_meta(geometry).calibration_for("mean", 1).temperature
+    np.testing.assert_allclose(read[0] / temperature, read[1], atol=1e-4)
+
+
+def test_plain_emotions_gain_and_contempt_loses() -> None:
+    prior = log_prior(plain=2, contempt=0.25)
+    assert prior[NEUTRAL.index] == 0
+    assert prior[CompoundEmotion(Emotion.ANGER, Emotion.ANGER).index] == pytest.approx(np.log(2))
+    assert prior[CompoundEmotion(Emotion.FEAR, Emotion.CONTEMPT).index] == pytest.approx(np.log(0.25))
+    assert prior[CompoundEmotion(Emotion.CONTEMPT, Emotion.FEAR).index] == pytest.approx(np.log(0.5))
+    assert not log_prior(1, 1).any()
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0]])
+def test_shares_that_do_not_fit_are_refused(
+    shares: list[float], geometry: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError):
+        combine(prepared, [geometry, geometry], shares, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_visual_branches_are_refused(trained: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        combine(prepared, [trained, trained], [0.5, 0.5], tmp_path / "out")
+
+
+def test_what_is_there_is_left_alone(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        combine(prepared, [geometry], [1.0], tmp_path)
