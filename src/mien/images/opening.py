@@ -73,7 +73,7 @@ def refuse_size(size: tuple[int, int], name: str) -> None:
 def saying_why(name: str) -> Iterator[None]:
     """Turn whatever Pillow raises on a bad file into an `UnreadableError` that says why."""
     try:
-        with _quiet:
+        with quiet:
             yield
     except UnreadableError:
         raise
@@ -114,7 +114,8 @@ class _Quiet:
                 self._filters.__exit__(None, None, None)
 
 
-_quiet = _Quiet()
+quiet = _Quiet()
+"""To be entered around whatever Pillow warns in."""
 
 
 def _open(content: Path | bytes, name: str) -> Image.Image:

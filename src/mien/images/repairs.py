@@ -10,6 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from mien.images.opening import quiet
+
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
@@ -66,7 +68,7 @@ def _with_end_marker(data: bytes) -> bytes | None:
 
 def _pixel_hash(data: bytes) -> bytes | None:
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+        with quiet, Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
             return hashlib.blake2b(picture.tobytes()).digest()
     except (OSError, SyntaxError, ValueError):
         return None
