@@ -292,10 +292,10 @@ def test_a_file_over_the_limit_of_its_disk_is_a_clear_error(photos: Path, tmp_pa
 
 def test_one_picture_under_two_subjects_is_found_though_it_was_saved_anew(whole: Path) -> None:
     samples = pl.read_parquet(whole / "samples.parquet")
-    assert [(leak.kind, leak.across) for leak in find_leaks(samples)] == [("near duplicate", True)] * 7
+    assert [(leak.kind, leak.across) for leak in find_leaks(samples)] == [("near duplicate", True)] * 9
     with pytest.raises(LeakError) as refused:
         refuse_leaks(samples, whole)
-    assert [leak.kind for leak in refused.value.leaks] == ["near duplicate"] * 7
+    assert [leak.kind for leak in refused.value.leaks] == ["near duplicate"] * 9
     refuse_leaks(samples.with_columns(split=pl.lit("train")), whole)
 
 
@@ -399,7 +399,7 @@ def test_inspection_counts_and_draws(whole: Path) -> None:
     assert seen.statuses == {"ok": 6}
     assert seen.labels == {"5_5": 4, "N_N": 2}
     assert seen.subject_balance == 1.0
-    assert len(seen.leaks) == 7
+    assert len(seen.leaks) == 9
     for picture in (draw_contact_sheet(opened), draw_mean_faces(opened)):
         assert picture.dtype == np.uint8
         assert picture.shape[1] > 600

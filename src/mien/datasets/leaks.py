@@ -2,8 +2,8 @@
 
 Three kinds: a subject in two parts of a split; the same file under two subjects; nearly the same face under two
 subjects, as when a photo was saved again, scaled, brightened or mirrored. The last is found by a perceptual hash of
-the crop, moved so that its landmarks are centred, upright and of one size, for there a frame cut closer or a turn
-changes nothing: the signs, about their median, of the 255 lowest frequencies of its cosine transform (after Zauner,
+the crop, moved so that its landmarks are centred, upright and of one size, and as broad as in the photo, for there a
+frame cut closer or a turn changes nothing: the signs, about their median, of the 255 lowest frequencies of its cosine transform (after Zauner,
 "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010), and by the landmarks, which lie in the
 same places in copies of a picture. In a mirror the odd horizontal frequencies change their signs, so that the hash of
 the mirrored crop follows from the crop's.
@@ -95,7 +95,7 @@ def find_leaks(samples: pl.DataFrame) -> list[Leak]:
 
     Args:
         samples: with the columns `path`, `subject`, `split`, and maybe `file_hash`, and `face_hash` with
-            `landmarks_crop`.
+            `landmarks_crop` and `stretch`.
     """
     leaks = [*_split_subjects(samples)]
     if "file_hash" in samples.columns:
@@ -143,7 +143,9 @@ def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:
     words = np.frombuffer(bytes.fromhex("".join(hashed["face_hash"])), dtype=np.uint64).reshape(hashed.height, -1)
     paths, subjects, splits = (hashed[name].to_list() for name in ("path", "subject", "split"))
     files = hashed["file_hash"].to_list() if "file_hash" in hashed.columns else [None] * hashed.height
-    landmarks = hashed["landmarks_crop"].to_numpy().reshape(hashed.height, POINT_COUNT, 2)
+    in_crop = hashed["landmarks_crop"].to_numpy().reshape(hashed.height, POINT_COUNT, 2)
+    stretches = hashed["stretch"].fill_null(1.0)
+    landmarks = [stretched(points, 1 / stretch) for points, stretch in zip(in_crop, stretches, strict=True)]
     number = hashed["subject"].rank("dense").to_numpy()
     near, apart = _limits(hashed.height)
     for mirrored in (False, True):

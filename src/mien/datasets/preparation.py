@@ -295,6 +295,7 @@ def _prepare_photo(extractor: FaceExtractor, path: Path, crop: np.ndarray[Any, A
         "face_score": face.box.score if face.face_count else None,
         "landmarks_photo": face.landmarks_photo.reshape(-1).tolist(),
         "landmarks_crop": face.landmarks_crop.reshape(-1).tolist(),
+        "stretch": face.stretch,
         "file_hash": file_hash,
         "face_hash": hash_face(face.crop, face.landmarks_crop, face.stretch),
     } | fine

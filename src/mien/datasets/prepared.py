@@ -46,6 +46,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "face_score": pl.Float32(),
     "landmarks_photo": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in photo pixels
     "landmarks_crop": pl.Array(pl.Float32(), 2 * POINT_COUNT),  # x1 y1 ... in crop pixels
+    "stretch": pl.Float32(),  # how many times wider than in the photo the face is in the crop, beside its size
     "file_hash": pl.String(),  # first 32 hexadecimal digits of the SHA-256 of the file
     "face_hash": pl.String(),  # perceptual hash of the crop, 64 hexadecimal digits
 }
@@ -78,6 +79,8 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
             raise ValueError(f"{SET_FILE} has another shape")
         _refuse_changed(path, SAMPLES_FILE, info)  # first, for what reads tables may burst on a damaged one
         table = pl.read_parquet(path / SAMPLES_FILE)
+        if "stretch" not in table.columns:  # of before crops were stretched
+            table = table.with_columns(stretch=1.0)
         finer = {name: SCHEMA["landmarks_crop"] for name in table.columns if name.startswith(_FINER)}
         table = table.with_columns(pl.col(name).cast(kind) for name, kind in (SCHEMA | finer).items())
     except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError) as error:
