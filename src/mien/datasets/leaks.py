@@ -3,10 +3,10 @@
 Three kinds: a subject in two parts of a split; the same file under two subjects; nearly the same face under two
 subjects, as when a photo was saved again, scaled, brightened or mirrored. The last is found by a perceptual hash of
 the crop, moved so that its landmarks are centred, upright and of one size, and as broad as in the photo, for there a
-frame cut closer or a turn changes nothing: the signs, about their median, of the 255 lowest frequencies of its cosine transform (after Zauner,
-"Implementation and Benchmarking of Perceptual Image Hash Functions", 2010), and by the landmarks, which lie in the
-same places in copies of a picture. In a mirror the odd horizontal frequencies change their signs, so that the hash of
-the mirrored crop follows from the crop's.
+frame cut closer or a turn changes nothing: the signs, about their median, of the 255 lowest frequencies of its cosine
+transform (after Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010), and by the
+landmarks, which lie in the same places in copies of a picture. In a mirror the odd horizontal
+frequencies change their signs, so that the hash of the mirrored crop follows from the crop's.
 docs/decisions/0006 has the measurements behind the limits.
 """
 
@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mien.errors import LeakError
-from mien.faces.alignment import Similarity, stretched
+from mien.faces.alignment import Similarity, stretched, take_back_stretch
 from mien.faces.points68 import INNER, POINT_COUNT, REGIONS, eye_distance, mirror
 from mien.images import RGBImage
 
@@ -64,14 +64,11 @@ def hash_face(crop: RGBImage, landmarks: NDArray[np.floating], stretch: float = 
         stretch: of the crop, see `mien.faces.Face`; it is taken back, for it differs a little between copies.
     """
     size = crop.shape[0]
-    landmarks = stretched(landmarks, 1 / stretch, size)
+    crop, landmarks = take_back_stretch(crop, landmarks, stretch)
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY).astype(np.float32)
     moved = _to_standard(landmarks)
     in_crop = Similarity(moved.a * size / 4, moved.b * size / 4 + complex(size / 2, 0.55 * size))
-    matrix = in_crop.matrix.astype(np.float64)
-    matrix[:, 2] += matrix[:, 0] * size / 2 * (1 - 1 / stretch)
-    matrix[:, 0] /= stretch
-    grey = cv2.warpAffine(grey, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
+    grey = cv2.warpAffine(grey, in_crop.matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
     low = cv2.dct(cv2.resize(grey, (64, 64), interpolation=cv2.INTER_AREA))[:_SIDE, :_SIDE].reshape(-1)
     low[0] = -np.inf  # the mean brightness says nothing
     return np.packbits(low > np.median(low[1:])).tobytes().hex()

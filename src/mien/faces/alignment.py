@@ -99,13 +99,13 @@ def photo_to_crop(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> Similari
         raise FaceError("the landmarks of the face fall together; it cannot be aligned") from error
 
 
-def stretch_of(landmarks_photo: Landmarks, size: int = CROP_SIZE) -> float:
+def stretch_of(landmarks_photo: Landmarks) -> float:
     """How many times wider the aligned crop has to become for the eyes to lie at their usual distance.
 
     At most twice or half; what is beyond is no face from in front.
     """
-    distance = float(eye_distance(photo_to_crop(landmarks_photo, size).apply(landmarks_photo)))
-    return float(np.clip(EYE_DISTANCE * size / max(distance, 1e-6), 0.5, 2.0))
+    distance = float(eye_distance(photo_to_crop(landmarks_photo, 1).apply(landmarks_photo)))
+    return float(np.clip(EYE_DISTANCE / max(distance, 1e-6), 0.5, 2.0))
 
 
 def stretched(points: NDArray[np.floating], stretch: float, size: int = CROP_SIZE) -> NDArray[np.floating]:
@@ -113,6 +113,18 @@ def stretched(points: NDArray[np.floating], stretch: float, size: int = CROP_SIZ
     middle = size / 2
     wider: NDArray[np.floating] = points * [stretch, 1.0] + [middle * (1 - stretch), 0.0]
     return wider
+
+
+def take_back_stretch(
+    crop: RGBImage, landmarks_crop: NDArray[np.floating], stretch: float
+) -> tuple[RGBImage, NDArray[np.floating]]:
+    """A crop, and the landmarks in it, as broad as the face is in its photo."""
+    if stretch == 1:
+        return crop, landmarks_crop
+    height, width = crop.shape[:2]
+    broad = max(1, round(width / stretch))
+    landmarks: NDArray[np.floating] = (landmarks_crop + 0.5) * [broad / width, 1.0] - 0.5
+    return cv2.resize(crop, (broad, height), interpolation=cv2.INTER_AREA), landmarks
 
 
 def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE, stretch: float = 1.0) -> RGBImage:

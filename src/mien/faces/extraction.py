@@ -136,7 +136,7 @@ class FaceExtractor:
         size = self.crop_size
         for _ in range(2):
             alignment = photo_to_crop(near, size)
-            stretch = stretch_of(near, size) if self.alignment == "normalised" else 1.0
+            stretch = self._stretch(near)
             bare = warp(image, alignment, size, stretch)
             crop = expose(bare, ALIGNED_BOX * size)
             marks = self._look(crop)
@@ -162,7 +162,7 @@ class FaceExtractor:
         decoded_pixels = 1 / photo_to_crop(in_photo.landmarks, self._largest_crop).scale
         if decoded.reduction > 1 and decoded_pixels * _ENLARGED < decoded.reduction:
             seen, in_photo = self._mark(photo.read(reduction_for(decoded_pixels * _ENLARGED)), box)
-        stretch = stretch_of(in_photo.landmarks) if self.alignment == "normalised" else 1.0
+        stretch = self._stretch(in_photo.landmarks)
         crop = self._crop(seen, in_photo.landmarks, self.crop_size, stretch)
         in_crop = self._landmarker.mark_aligned(crop)
         fine = {
@@ -170,7 +170,6 @@ class FaceExtractor:
             * np.float32(self.crop_size / size)
             for size in self.landmark_sizes
         }
-        corners = _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
         return Face(
             box,
             count,
@@ -180,19 +179,21 @@ class FaceExtractor:
             in_crop.confidence,
             stretch=stretch,
             landmarks_fine=fine,
-            exposure=measure_exposure(decoded.image, corners),
+            exposure=measure_exposure(decoded.image, _box_in(decoded, box)),
             repaired=seen.repaired,
         )
 
     def _mark(self, decoded: Decoded, box: FaceBox) -> tuple[Decoded, Marks]:
         """The copy with the face in usual light, and its landmarks in photo pixels."""
-        to_photo = _decoded_to_photo(decoded)
-        corners = to_photo.inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
+        to_photo, corners = _decoded_to_photo(decoded), _box_in(decoded, box)
         seen = replace(decoded, image=expose(decoded.image, corners))
         found = self._landmarker.mark(seen.image, corners)
         if decoded.reduction > 1:  # a coarse pass places boxes coarsely: mark again where the face turned out to be
             found = self._landmarker.mark(seen.image, _usual_box(found.landmarks))
         return seen, replace(found, landmarks=to_photo.apply(found.landmarks).astype(np.float32))
+
+    def _stretch(self, landmarks: Landmarks) -> float:
+        return stretch_of(landmarks) if self.alignment == "normalised" else 1.0
 
     @staticmethod
     def _crop(decoded: Decoded, landmarks_photo: Landmarks, size: int, stretch: float) -> RGBImage:
@@ -225,6 +226,11 @@ def _usual_box(landmarks: Landmarks) -> NDArray[np.float64]:
     to_image = photo_to_crop(landmarks, 1).inverse()
     centre = to_image.apply(middle)
     return np.concatenate([centre - half * to_image.scale, centre + half * to_image.scale])
+
+
+def _box_in(decoded: Decoded, box: FaceBox) -> NDArray[np.float64]:
+    """A box in pixels of the decoded copy, shape (4,)."""
+    return _decoded_to_photo(decoded).inverse().apply(box.as_array().reshape(2, 2)).reshape(-1)
 
 
 def _decoded_to_photo(decoded: Decoded) -> Similarity:

@@ -10,6 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.faces.alignment import take_back_stretch
 from mien.faces.detection import FaceBox
 from mien.faces.identity import Identity, describe_identity
 from mien.faces.landmarks import Landmarks
@@ -57,7 +58,7 @@ class Face:
     @cached_property
     def identity(self) -> Identity:
         """Who it is, shape (128,): asked for only where a face is compared with a reference (0.1 s)."""
-        return describe_identity(self.crop, self.landmarks_crop)
+        return describe_identity(*take_back_stretch(self.crop, self.landmarks_crop, self.stretch))
 
     def without_pixels(self) -> Face:
         """The same face with an empty crop, for keeping thousands.

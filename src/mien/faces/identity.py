@@ -39,7 +39,7 @@ def describe_identity(crop: RGBImage, landmarks_crop: NDArray[np.floating]) -> I
     """Describe who is seen; the network is loaded at first use (0.1 s, 22 MB).
 
     Args:
-        crop: shape (size, size, 3), uint8, RGB, aligned as in `mien.faces.alignment`.
+        crop: shape (height, width, 3), uint8, RGB: an aligned face, as broad as in its photo.
         landmarks_crop: shape (68, 2), crop pixels; the network's own frame of a face is cut out by them.
 
     Returns:
