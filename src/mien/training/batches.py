@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
+from mien.jobs.ahead import ahead
 from mien.training.augmentation import sample_augmentation
 from mien.training.recipe import Recipe
 
@@ -121,39 +121,16 @@ class Batches:
         yield from map(self.batch, steps) if self._on_device else self._prefetched(steps)
 
     def _prefetched(self, steps: range) -> Iterator[Batch]:
-        ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
-        stopped = threading.Event()
-
-        def put(item: Batch | BaseException) -> None:
-            while not stopped.is_set():
-                try:
-                    return ready.put(item, timeout=0.1)
-                except queue.Full:
-                    continue
-
-        def make() -> None:
+        def make() -> Iterator[Batch]:
             torch.set_num_threads(1)  # this thread's; more would wait, spinning, where the step computes
-            try:
-                for step in steps:
-                    if stopped.is_set():
-                        return
-                    put(self.batch(step))
-            except BaseException as error:  # the loop raises it
-                put(error)
+            yield from map(self.batch, steps)
 
-        thread = threading.Thread(target=make, name="batches", daemon=True)
-        thread.start()
-        try:
+        with closing(ahead(make(), AHEAD, "batches")) as ready:
             for _ in steps:
                 asked = time.perf_counter()
-                item = ready.get()
+                batch = next(ready)
                 self.waited += time.perf_counter() - asked
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            thread.join()
+                yield batch
 
 
 def batch_indices(count: int, batch_size: int, seed: int, step: int) -> NDArray[np.int64]:

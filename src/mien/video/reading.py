@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
-import queue
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +18,7 @@ import numpy as np
 
 from mien.errors import FilmError, require
 from mien.images import RGBImage
+from mien.jobs.ahead import ahead
 
 LONGEST = 1920
 """Longer side of a frame in pixels, above which it is made smaller."""
@@ -107,38 +105,8 @@ class Film:
         Raises:
             FilmError: not one frame can be decoded.
         """
-        if self.is_live:  # a camera's frames come when they come
-            yield from self._decode(start)
-            return
-        ready: queue.Queue[Frame | BaseException | None] = queue.Queue(_AHEAD)
-        stopped = threading.Event()
-
-        def put(item: Frame | BaseException | None) -> None:
-            while not stopped.is_set():
-                with suppress(queue.Full):
-                    ready.put(item, timeout=0.1)
-                    return
-
-        def decode() -> None:
-            try:
-                for frame in self._decode(start):
-                    put(frame)
-                    if stopped.is_set():
-                        return
-                put(None)
-            except BaseException as error:
-                put(error)
-
-        thread = threading.Thread(target=decode, name="mien-decode", daemon=True)
-        thread.start()
-        try:
-            while (item := ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            stopped.set()
-            thread.join()
+        frames = self._decode(start)
+        yield from frames if self.is_live else ahead(frames, _AHEAD, "decode")  # a camera's come when they come
 
     def close(self) -> None:
         """Close the file or camera."""

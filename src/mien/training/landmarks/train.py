@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from mien.errors import require
 from mien.faces.points68 import INNER, MIRROR, POINT_COUNT, eye_distance
+from mien.jobs.ahead import ahead
 from mien.jobs.claims import claim_folder, working_in
 from mien.models.export import export_landmarks
 from mien.models.landmark_network import LandmarkNetwork
@@ -93,16 +95,16 @@ class _Learner:
         line: dict[str, float] = best or {}
         losses: list[float] = []
         cv2.setNumThreads(1)
-        for step, batch in zip(range(start, config.iterations), self._batches(start), strict=False):
-            set_rate(self._optimiser, config, step)
-            losses.append(self._step(batch))
-            done = step + 1
-            if done % config.validate_every == 0 or done == config.iterations:
-                line = {"step": done, "loss": float(np.mean(losses)), **self.validate()}
-                losses.clear()
-                log_line(run, line)
-                save_progress(run, self._modules, self._optimiser, done, line)
-            report(done, config.iterations, line)
+        with closing(ahead(map(self._batch, range(start, config.iterations)), _AHEAD, "views")) as batches:
+            for done, batch in enumerate(batches, start=start + 1):
+                set_rate(self._optimiser, config, done - 1)
+                losses.append(self._step(batch))
+                if done % config.validate_every == 0 or done == config.iterations:
+                    line = {"step": done, "loss": float(np.mean(losses)), **self.validate()}
+                    losses.clear()
+                    log_line(run, line)
+                    save_progress(run, self._modules, self._optimiser, done, line)
+                report(done, config.iterations, line)
         return line
 
     def _step(self, batch: _Batch) -> float:
@@ -128,15 +130,6 @@ class _Learner:
             if len(rows):
                 lines[name] = mean_error(self.average, self._patches, rows)
         return lines
-
-    def _batches(self, start: int) -> Iterator[_Batch]:
-        with ThreadPoolExecutor(1) as thread:
-            ahead: list[Future[_Batch]] = [thread.submit(self._batch, start + i) for i in range(_AHEAD)]
-            step = start + _AHEAD
-            while True:
-                yield ahead.pop(0).result()
-                ahead.append(thread.submit(self._batch, step))
-                step += 1
 
     def _batch(self, step: int) -> _Batch:
         config = self._recipe.training
@@ -168,10 +161,20 @@ class _Learner:
         return draw_view(self._patches.images[row], self._patches.points[row], rng, motion)
 
 
+@dataclass(frozen=True, eq=False)
 class _Batch:
-    def __init__(self, **tensors: Tensor) -> None:
-        self.crops, self.points, self.known = tensors["crops"], tensors["points"], tensors["known"]
-        self.by_hand, self.linear, self.order = tensors["by_hand"], tensors["linear"], tensors["order"]
+    """Views; see `View`.
+
+    crops (n, 1, 112, 112), float32; points (n, 68, 2), 0 where not known; known (n, 68); by_hand (n,), 0 or 1;
+    linear (n, 2, 2); order (n, 68): which offset belongs to which point.
+    """
+
+    crops: Tensor
+    points: Tensor
+    known: Tensor
+    by_hand: Tensor
+    linear: Tensor
+    order: Tensor
 
 
 def _split(patches: Patches, recipe: LandmarkRecipe) -> dict[str, NDArray[np.intp]]:
