@@ -13,27 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from identity import describe_faces
 from numpy.typing import NDArray
 
-from mien.errors import MienError
-from mien.faces import FaceExtractor
 from mien.images import scan_folder
 from mien.inference.grouping import JOINED, group_identities
 
 
 def main(folder: Path) -> None:
-    extractor, identities, people, took = FaceExtractor(), [], [], []
-    for path, person in _photos(folder):
-        try:
-            face = extractor.extract(path)
-        except MienError as error:
-            print(error)
-            continue
-        began = time.perf_counter()
-        identities.append(face.identity)
-        took.append(1000 * (time.perf_counter() - began))
-        people.append(person)
-    rows, true = np.stack(identities), np.unique(people, return_inverse=True)[1]
+    rows, people, took = describe_faces(_photos(folder))
+    true = np.unique(people, return_inverse=True)[1]
     print(f"{len(rows)} faces of {true.max() + 1} people; {np.median(took):.0f} ms to describe one")
     same = true[:, None] == true
     upper = np.triu_indices(len(rows), 1)

@@ -16,13 +16,13 @@ from skimage import data
 
 from mien.errors import DataError, RecipeError
 from mien.faces import FaceExtractor
-from mien.faces.cnn import LandmarkModel
+from mien.faces.cnn import INPUT_SIZE, LandmarkModel
 from mien.faces.ert import RegressionTrees
 from mien.faces.landmarks import Landmarker
 from mien.faces.points68 import INNER, MIRROR, eye_distance
 from mien.images import RGBImage
 from mien.models.export import export_landmarks
-from mien.models.landmark_network import INPUT_SIZE, LandmarkNetwork
+from mien.models.landmark_network import LandmarkNetwork
 from mien.training.landmarks.patches import CROP_IN_PATCH, PATCH_SIZE, make_patches
 from mien.training.landmarks.recipe import load_landmark_recipe
 from mien.training.landmarks.sampling import Motion, draw_view, plain_view

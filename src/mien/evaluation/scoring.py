@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.artifacts import RunMeta
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError
 from mien.evaluation.references import mean_references
@@ -27,19 +28,18 @@ def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
             another predictor.
     """
     model = ExpressionModel.load(run, threads=0)
-    refuse_other_landmarks(model, prepared)
+    refuse_other_landmarks(model.path, model.meta, prepared)
     prepared = prepared.with_landmarks(model.meta.data.landmark_size)
     features = precompute_features(model, prepared)
     return model.scores(features, prepared.landmarks, mean_references(model, prepared, features))
 
 
-def refuse_other_landmarks(model: ExpressionModel, prepared: PreparedSet) -> None:
-    """Raise DataError where landmarks were found, or faces aligned, otherwise than the model knows it."""
-    meta = model.meta
+def refuse_other_landmarks(run: Path, meta: RunMeta, prepared: PreparedSet) -> None:
+    """Raise DataError where landmarks were found, or faces aligned, otherwise than the run knows it."""
     if (prepared.landmarker, prepared.alignment) != (meta.landmarker, meta.alignment):
         raise DataError(
             f"{prepared.path}: prepared with --landmarker {prepared.landmarker} --alignment {prepared.alignment}; "
-            f"for {model.path} prepare it into another folder with --landmarker {meta.landmarker} --alignment "
+            f"for {run} prepare it into another folder with --landmarker {meta.landmarker} --alignment "
             f"{meta.alignment}"
         )
 

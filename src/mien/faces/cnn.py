@@ -14,14 +14,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mien.faces.alignment import Similarity, photo_to_crop
+from mien.faces.alignment import Similarity, photo_to_crop, warp
 from mien.faces.landmarks import ALIGNED_BOX, Marks
 from mien.faces.points68 import eye_distance
 from mien.images import RGBImage
 
 WEIGHTS = Path(__file__).with_name("landmarks.onnx")
-_SIZE = 112
-"""Side of what the network sees, in pixels."""
+INPUT_SIZE = 112
+"""Side of the grey crop that the network sees, in pixels."""
 _NEAR = 0.05
 """Share of the distance of the outer corners of the eyes within which a point counts as right."""
 
@@ -43,17 +43,17 @@ class LandmarkModel:
     def mark(self, image: RGBImage, box: NDArray[np.floating]) -> Marks:
         """The landmarks of the face in `box`: one look to align it, another to mark it."""
         first = self._look(image, _box_to_crop(box))
-        return self._look(image, photo_to_crop(first.landmarks, _SIZE))
+        return self._look(image, photo_to_crop(first.landmarks, INPUT_SIZE))
 
     def mark_aligned(self, crop: RGBImage) -> Marks:
         """The landmarks of an aligned crop, in one look."""
-        scale = _SIZE / crop.shape[0]
+        scale = INPUT_SIZE / crop.shape[0]
         return self._look(crop, Similarity(complex(scale), (scale - 1) / 2 * (1 + 1j)))
 
     def _look(self, image: RGBImage, to_input: Similarity) -> Marks:
-        grey = _grey_crop(image, to_input)
+        grey = cv2.cvtColor(warp(image, to_input, INPUT_SIZE), cv2.COLOR_RGB2GRAY)
         points, spread = self._session.run(None, {"crops": grey[None]})
-        in_input = points[0] * _SIZE - 0.5
+        in_input = points[0] * INPUT_SIZE - 0.5
         landmarks = to_input.inverse().apply(in_input).astype(np.float32)
         reach = _NEAR * float(eye_distance(points[0])) / spread[0]
         return Marks(landmarks, (1 - (1 + reach) * np.exp(-reach)).astype(np.float32))
@@ -70,29 +70,7 @@ def _open(weights: Path) -> onnxruntime.InferenceSession:
 def _box_to_crop(box: NDArray[np.floating]) -> Similarity:
     """The similarity that puts a detector's box where it lies in an aligned crop."""
     left, top, right, bottom = (float(edge) for edge in box)
-    wanted = ALIGNED_BOX.reshape(2, 2) * _SIZE
+    wanted = ALIGNED_BOX.reshape(2, 2) * INPUT_SIZE
     scale = float(np.ptp(wanted, axis=0).mean()) / max(1.0, (right - left + bottom - top) / 2)
     x, y = wanted.mean(axis=0) - scale * np.array([left + right, top + bottom]) / 2
     return Similarity(complex(scale), complex(x, y))
-
-
-def _grey_crop(image: RGBImage, to_input: Similarity) -> NDArray[np.uint8]:
-    """What the network sees, (112, 112), uint8; pixels of the image are averaged where it shrinks."""
-    inverse = to_input.inverse()
-    corners = inverse.apply(np.array([[0, 0], [_SIZE, 0], [0, _SIZE], [_SIZE, _SIZE]]))
-    height, width = image.shape[:2]
-    margin = 2 * inverse.scale + 2
-    left, top = np.clip(np.floor(corners.min(axis=0) - margin), 0, [width - 1, height - 1]).astype(int)
-    right, bottom = np.clip(np.ceil(corners.max(axis=0) + margin), [left + 1, top + 1], [width, height]).astype(int)
-    part = image[top:bottom, left:right]
-    step = int(inverse.scale)
-    shift = Similarity(1, complex(left, top))
-    if step >= 2 and min(part.shape[:2]) >= step:
-        rows, columns = part.shape[0] // step, part.shape[1] // step
-        part = cv2.resize(part[: rows * step, : columns * step], (columns, rows), interpolation=cv2.INTER_AREA)
-        shift = shift.after(Similarity(complex(step), (step - 1) / 2 * (1 + 1j)))
-    grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    crop: NDArray[np.uint8] = cv2.warpAffine(
-        grey, to_input.after(shift).matrix, (_SIZE, _SIZE), flags=cv2.INTER_LINEAR
-    )
-    return crop

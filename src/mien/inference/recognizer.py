@@ -210,14 +210,7 @@ class Recognizer:
 
         if errors not in ("raise", "return"):
             raise MienError(f"errors={errors!r}: choose 'raise' or 'return'")
-        if executor is not None:
-            yield from self._read_by(executor, items, faces, errors)
-            return
-
-        def read(item: tuple[PhotoLike, Reference | None]) -> Recognitions:
-            return self._read(item, faces, errors)
-
-        yield from _map_ahead(read, items, workers or processor_count())
+        yield from _map_by(partial(self._read, faces=faces, errors=errors), items, workers, executor)
 
     def recognize_person(
         self,
@@ -248,7 +241,7 @@ class Recognizer:
         if errors not in ("raise", "return"):
             raise MienError(f"errors={errors!r}: choose 'raise' or 'return'")
         read: list[_Encoded | PhotoError] = []
-        for item in self._encode_many(_as_list(photos), faces, workers, executor):
+        for item in _map_by(partial(self._encode_light, faces=faces), _as_list(photos), workers, executor):
             if isinstance(item, PhotoError) and errors == "raise":
                 raise item
             read.append(item)
@@ -335,18 +328,6 @@ class Recognizer:
                 raise
             return _failed(error)
 
-    def _read_by(
-        self,
-        executor: Executor,
-        items: Iterable[tuple[PhotoLike, Reference | None]],
-        faces: WhichFaces,
-        errors: Literal["raise", "return"],
-    ) -> Iterator[Recognitions]:
-        coming = iter(items)
-        tasks = iter(lambda: list(islice(coming, _IN_A_TASK)), [])
-        for read in executor.ordered(partial(_read_some, self, os.getpid(), os.getcwd(), faces, errors), tasks):
-            yield from read
-
     def _find(self, photo: PhotoLike, faces: WhichFaces) -> Faces:
         if faces not in ("one", "largest", "all"):
             raise MienError(f"faces={faces!r}: choose 'one', 'largest' or 'all'")
@@ -390,7 +371,7 @@ class Recognizer:
     def _encode(self, faces: Faces) -> NDArray[np.float32]:
         return self._model.encode(np.stack([face.crop for face in faces]))
 
-    def _encode_light(self, faces: WhichFaces, photo: PhotoLike) -> _Encoded | PhotoError:
+    def _encode_light(self, photo: PhotoLike, faces: WhichFaces) -> _Encoded | PhotoError:
         """What is kept of a photo of which there are many: no pixels."""
         try:
             found = self._find(photo, faces)[:1]
@@ -400,17 +381,6 @@ class Recognizer:
         if not self.trust_reference:
             _ = found[0].identity
         return _Encoded(Faces((found[0].without_pixels(),), found.photo), features)
-
-    def _encode_many(
-        self, photos: Iterable[PhotoLike], faces: WhichFaces, workers: int | None, executor: Executor | None
-    ) -> Iterator[_Encoded | PhotoError]:
-        if executor is None:
-            yield from _map_ahead(partial(self._encode_light, faces), photos, workers or processor_count())
-            return
-        coming = iter(photos)
-        tasks = iter(lambda: list(islice(coming, _IN_A_TASK)), [])
-        for read in executor.ordered(partial(_encode_some, self, os.getpid(), os.getcwd(), faces), tasks):
-            yield from read
 
     def _classify(self, faces: Faces, features: NDArray[np.float32], reference: Reference | None) -> Recognitions:
         model = self._model
@@ -444,29 +414,6 @@ class Recognizer:
 def _load_once(run: Path | None, trust_reference: bool, unsure_below: float) -> Recognizer:
     """One in a process, for what is unpickled there."""
     return Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
-
-
-def _read_some(
-    recognizer: Recognizer,
-    parent: int,
-    folder: str,
-    faces: WhichFaces,
-    errors: Literal["raise", "return"],
-    items: list[tuple[PhotoLike, Reference | None]],
-) -> list[Recognitions]:
-    """A task of an executor."""
-    if os.getpid() != parent:
-        os.chdir(folder)  # paths, and so names, stay as they were given
-    return [recognizer._read(item, faces, errors) for item in items]
-
-
-def _encode_some(
-    recognizer: Recognizer, parent: int, folder: str, faces: WhichFaces, photos: list[PhotoLike]
-) -> list[_Encoded | PhotoError]:
-    """A task of an executor."""
-    if os.getpid() != parent:
-        os.chdir(folder)
-    return [recognizer._encode_light(faces, photo) for photo in photos]
 
 
 def _is_expressive(alone: Recognition) -> bool:
@@ -508,6 +455,26 @@ def _as_list(photos: Iterable[PhotoLike] | PhotoLike) -> Iterable[PhotoLike]:
     if single or isinstance(photos, (str, bytes, os.PathLike)) or hasattr(photos, "read"):
         return [photos]  # type: ignore[list-item]
     return photos  # type: ignore[return-value]
+
+
+def _map_by(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int | None, executor: Executor | None
+) -> Iterator[Result]:
+    """`map`, in order and lazily: by threads of this process, or some items at a time by an executor."""
+    if executor is None:
+        yield from _map_ahead(work, items, workers or processor_count())
+        return
+    coming = iter(items)
+    tasks = iter(lambda: list(islice(coming, _IN_A_TASK)), [])
+    for results in executor.ordered(partial(_do_some, work, os.getpid(), os.getcwd()), tasks):
+        yield from results
+
+
+def _do_some(work: Callable[[Item], Result], parent: int, folder: str, items: list[Item]) -> list[Result]:
+    """A task of an executor."""
+    if os.getpid() != parent:
+        os.chdir(folder)  # paths, and so names, stay as they were given
+    return [work(item) for item in items]
 
 
 def _map_ahead(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:

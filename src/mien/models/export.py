@@ -23,8 +23,8 @@ from mien.artifacts import ENCODER_FILE, HEAD_FILE
 from mien.displacement import DISPLACEMENT_SIZE
 from mien.errors import require
 from mien.faces.alignment import CROP_SIZE
+from mien.faces.cnn import INPUT_SIZE
 from mien.files import replacing
-from mien.models.landmark_network import INPUT_SIZE
 from mien.models.linear import LinearModel
 from mien.models.network import AnyNetwork, Network, TwoNetworks, join_scores
 

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from mien.faces.cnn import INPUT_SIZE
 from mien.faces.points68 import POINT_COUNT
 
-INPUT_SIZE = 112
-"""Side of the grey crop that the network sees, in pixels."""
 _MAP_SIZE = INPUT_SIZE // 4
 _SURE, _UNSURE = -6.0, 0.0
 """Bounds of the logarithm of a point's spread, in sides of the crop."""
@@ -50,7 +49,7 @@ class LandmarkNetwork(nn.Module):
         """Find the points.
 
         Args:
-            crops: (n, 1, 112, 112), float28, grey levels 0..255; exposure and contrast do not matter.
+            crops: (n, 1, 112, 112), float32, grey levels 0..255; exposure and contrast do not matter.
 
         Returns:
             (n, 68, 2): x and y in sides of the crop, 0..1 from its upper left corner; and (n, 68): logarithm of their

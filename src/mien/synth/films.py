@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,13 +27,14 @@ from mien.drawing.film_files import write_film
 from mien.errors import require
 from mien.files import saying_where, write_parquet
 from mien.images import RGBImage
-from mien.jobs.claims import claim_folder, name_and_value, working_in
+from mien.jobs.claims import name_and_value, working_in
 from mien.jobs.executors import THIS_PROCESS, Executor
 from mien.jobs.shards import Progress, run_shards
 from mien.labels import CLASSES, NEUTRAL, CompoundEmotion
 from mien.synth.anatomy import Subject, draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import Expression, draw_expression
+from mien.synth.generate import claim_set
 from mien.synth.studio import Photo, Studio
 from mien.synth.viewpoint import PhotoStyle
 
@@ -96,9 +96,7 @@ def generate_films(
     require("av", "video")
     data_folder()
     plan = _Plan(out.absolute(), films, seconds, seed, style)
-    parameters = {k: v for k, v in asdict(plan).items() if k != "out"}
-    parameters |= {"format": _FORMAT, "anny": version("anny"), "vtk": version("vtk")}
-    claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one", _as_option)
+    claim_set(out, _MARKER, plan, _FORMAT, _as_option)
     with working_in(out):
         if not (out / _TRUTH).is_file():
             with saying_where(out):

@@ -13,6 +13,7 @@ so the bytes depend neither on the number of workers nor on where an earlier run
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
@@ -83,9 +84,7 @@ def generate(
     require("vtkmodules", "synth")
     data_folder()
     plan = _Plan(out.absolute(), subjects, samples, seed, height, style)
-    parameters = {k: v for k, v in asdict(plan).items() if k != "out"}
-    parameters |= {"format": _FORMAT, "anny": version("anny"), "vtk": version("vtk")}
-    claim_folder(out, _MARKER, parameters, "make them in another folder, or remove this one", _as_option)
+    claim_set(out, _MARKER, plan, _FORMAT, _as_option)
     done = Summary(subjects * plan.photos_of_subject, up_to_date=True)
     if _is_whole(out):
         return done
@@ -94,6 +93,17 @@ def generate(
             return done
         _make_all(plan, executor, progress)
     return replace(done, up_to_date=False)
+
+
+def claim_set(out: Path, marker: str, plan: Any, form: int, as_option: Callable[[str, Any], str]) -> None:
+    """Take a folder for a set that follows from a plan, a dataclass with the folder as `out`, and from what draws it.
+
+    Raises:
+        OutputError: the folder holds something else.
+    """
+    parameters = {name: value for name, value in asdict(plan).items() if name != "out"}
+    parameters |= {"format": form, "anny": version("anny"), "vtk": version("vtk")}
+    claim_folder(out, marker, parameters, "make them in another folder, or remove this one", as_option)
 
 
 def _is_whole(out: Path) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import structs
 
 from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
-    META_FILE,
     POPULATION_FILE,
     RunMeta,
     hash_files,
@@ -21,7 +21,6 @@ from mien.artifacts import (
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
-from mien.inference import ExpressionModel
 from mien.models.combination import Member, combine_heads, log_prior
 from mien.training.train import measured
 
@@ -62,27 +61,33 @@ def combine(
         raise DataError("at most one of the runs may have a visual branch, and not a relative one")
     if len({meta.landmarker for meta in metas}) > 1:
         raise DataError("the runs were trained on landmarks of different predictors; combine runs of one")
-    refuse_other_landmarks(ExpressionModel.open(runs[0], metas[0]), prepared)
-    out.mkdir(parents=True)
+    refuse_other_landmarks(runs[0], metas[0], prepared)
+    validation = prepared.select("validation")
     members = [
         Member(run / HEAD_FILE, share / sum(shares), meta.calibration_for("mean", 1).temperature)
         for run, share, meta in zip(runs, shares, metas, strict=True)
     ]
-    combine_heads(members, log_prior(plain, contempt), out / HEAD_FILE)
-    shutil.copyfile(runs[0] / POPULATION_FILE, out / POPULATION_FILE)
-    if visual:
-        shutil.copyfile(visual[0] / ENCODER_FILE, out / ENCODER_FILE)
     combination = {
         "members": [
-            {"share": round(member.share, 4), "recipe": meta.recipe, "data": structs.asdict(meta.data)["name"]}
+            {"share": round(member.share, 4), "recipe": meta.recipe, "data": meta.data.name}
             for member, meta in zip(members, metas, strict=True)
         ],
         "plain": plain,
         "contempt": contempt,
     }
-    meta = structs.replace(
-        metas[0], name="combined", recipe={"combination": combination}, best={}, files=hash_files(out), calibration=()
-    )
-    save_meta(out, measured(meta, out, prepared.select("validation")))
-    assert (out / META_FILE).is_file()
-    return load_meta(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:  # whole, or not there
+        run = Path(temporary, "run")
+        run.mkdir()
+        combine_heads(members, log_prior(plain, contempt), run / HEAD_FILE)
+        shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
+        if visual:
+            shutil.copyfile(visual[0] / ENCODER_FILE, run / ENCODER_FILE)
+        recipe = {"combination": combination}
+        meta = structs.replace(
+            metas[0], name="combined", recipe=recipe, best={}, files=hash_files(run), calibration=()
+        )
+        meta = measured(meta, run, validation)
+        save_meta(run, meta)
+        run.rename(out)
+    return meta

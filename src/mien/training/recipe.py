@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -22,6 +22,7 @@ Natural = Annotated[int, Meta(ge=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 
+AnyRecipe = TypeVar("AnyRecipe", bound=msgspec.Struct)
 RENAMED_KEYS = {
     "network.head_fill": "network.head_init",
     "training.average": "training.ema_decay",
@@ -173,11 +174,26 @@ def load_recipe(name: str, settings: Sequence[str] = ()) -> Recipe:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not valid TOML ({error})") from error
+    return with_settings(Recipe, table, settings, str(path))
+
+
+def with_settings(struct: type[AnyRecipe], table: dict[str, Any], settings: Sequence[str], source: str) -> AnyRecipe:
+    """A recipe of any kind from nested dictionaries, with some values changed.
+
+    Args:
+        struct: what the recipe is.
+        table: its content; changed.
+        settings: as for `load_recipe`.
+        source: where the content comes from, for what is raised.
+
+    Raises:
+        RecipeError: an unknown or a renamed key, a value of the wrong kind or out of range.
+    """
     set_by = {_apply(table, setting): f"--set {setting}" for setting in settings}
     try:
-        return build_recipe(table)
+        return _convert(struct, table)
     except RecipeError as error:
-        error.source = set_by.get(error.key or "", str(path))
+        error.source = set_by.get(error.key or "", source)
         raise
 
 
@@ -187,10 +203,14 @@ def build_recipe(table: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: an unknown or a renamed key, a value of the wrong kind or out of range.
     """
+    return _convert(Recipe, table)
+
+
+def _convert(struct: type[AnyRecipe], table: Mapping[str, Any]) -> AnyRecipe:
     try:
-        return msgspec.convert(table, Recipe)
+        return msgspec.convert(table, struct)
     except msgspec.ValidationError as error:
-        raise _explain(Recipe, table) or RecipeError(str(error)) from error
+        raise _explain(struct, table) or RecipeError(str(error)) from error
 
 
 def recipe_names() -> list[str]:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from importlib.resources import files
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from mien.errors import RecipeError
-from mien.training.recipe import TrainingConfig
-
-Share = Annotated[float, Meta(ge=0, lt=1)]
+from mien.training.recipe import Natural, Share, TrainingConfig, with_settings
 
 
 class LandmarkRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +24,8 @@ class LandmarkRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     training: TrainingConfig
     by_hand: Share = 0.2
-    folds: Annotated[int, Meta(ge=0)] = 0
-    held_out: Annotated[int, Meta(ge=0)] = 0
+    folds: Natural = 0
+    held_out: Natural = 0
 
     def as_dict(self) -> dict[str, Any]:
         """As TOML and JSON hold it."""
@@ -46,17 +42,6 @@ def load_landmark_recipe(settings: Sequence[str] = ()) -> LandmarkRecipe:
     Raises:
         RecipeError: an unknown key, or an impossible value.
     """
-    text = files("mien.training.landmarks").joinpath("landmarks.toml").read_text(encoding="utf-8")
-    content = tomllib.loads(text)
-    for setting in settings:
-        key, _, value = setting.partition("=")
-        table, _, name = key.rpartition(".")
-        try:
-            place = content[table] if table else content
-            place[name] = tomllib.loads(f"x = {value}")["x"]
-        except (KeyError, tomllib.TOMLDecodeError) as error:
-            raise RecipeError(f"--set {setting}: write KEY=VALUE, such as training.iterations=2000") from error
-    try:
-        return msgspec.convert(content, LandmarkRecipe)
-    except msgspec.ValidationError as error:
-        raise RecipeError(f"the recipe of landmarks: {error}") from error
+    path = Path(__file__).with_name("landmarks.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    return with_settings(LandmarkRecipe, table, settings, str(path))

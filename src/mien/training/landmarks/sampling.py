@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.faces.cnn import INPUT_SIZE
 from mien.faces.points68 import INNER, MIRROR
-from mien.models.landmark_network import INPUT_SIZE
 from mien.training.landmarks.patches import CROP_IN_PATCH, PATCH_SIZE
 
 _FROM_BOX = (12.0, 0.10, 0.05)
