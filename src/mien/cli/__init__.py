@@ -20,6 +20,7 @@ from mien.cli import (
     predict,
     prepare,
     reproduce,
+    serve,
     synth,
     train,
     video,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 for command in (
     predict,
+    serve,
     video,
     people,
     landmarks,

@@ -160,11 +160,12 @@ class PhotoArray:
 Photo = PhotoFile | PhotoArray
 
 
-def open_photo(source: PhotoSource, *, draft: bool = False) -> Photo:
+def open_photo(source: PhotoSource | Photo, *, draft: bool = False) -> Photo:
     """Take whatever holds a photo for one.
 
     Args:
-        source: a path, a file's content, a file opened for reading bytes, a Pillow image or pixels.
+        source: a path, a file's content, a file opened for reading bytes, a Pillow image or pixels; a photo is given
+            back as it is.
         draft: see `PhotoFile`.
 
     Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from mien.faces.identity import ONE_PERSON, identity_distance
 from mien.images import RGBImage, resize
 from mien.inference.grouping import group_identities
 from mien.inference.profiles import SubjectProfile
-from mien.inference.recognizer import Recognizer
+from mien.inference.recognizer import PhotoLike, Recognizer
 from mien.inference.results import Recognition, Recognitions
 from mien.jobs.executors import Executor
 
@@ -60,7 +59,7 @@ class Album:
 
 def read_album(
     recognizer: Recognizer,
-    photos: Iterable[str | os.PathLike[str]],
+    photos: Iterable[PhotoLike],
     group_by: GroupBy = "person",
     profiles: Sequence[SubjectProfile] = (),
     *,
@@ -72,7 +71,7 @@ def read_album(
 
     Args:
         recognizer: whose weights are used.
-        photos: paths.
+        photos: see `Recognizer.recognize`; paths, to group them by folder.
         group_by: how it is known who is who.
         profiles: enrolled people: a group whose identity is near to one's has the name, and is compared with the
             profile where that is worth more than the photos.

@@ -28,7 +28,7 @@ from mien.displacement import Reference
 from mien.errors import CheckpointError, FaceError, MienError, PhotoError, SeveralFacesError
 from mien.faces import Face, FaceExtractor, Faces
 from mien.faces.identity import identity_distance, shows_majority
-from mien.images import PhotoSource, open_photo
+from mien.images import Photo, PhotoArray, PhotoFile, PhotoSource, open_photo
 from mien.inference.model import WEIGHTS, ExpressionModel
 from mien.inference.results import UNSURE_BELOW, Recognition, Recognitions
 from mien.jobs.executors import Executor, processor_count
@@ -36,8 +36,8 @@ from mien.labels import Emotion
 
 WhichFaces = Literal["one", "largest", "all"]
 """`one`: the face of a photo that shows one; several are refused. `largest`: the largest. `all`: every face."""
-PhotoLike = PhotoSource | Face | Faces
-"""A photo (path, bytes, binary file, PIL image, or array), or what `Recognizer.detect` found in one."""
+PhotoLike = PhotoSource | Photo | Face | Faces
+"""A photo (path, bytes, binary file, PIL image, or array), an open one, or what `Recognizer.detect` found in one."""
 
 _IN_A_TASK = 8
 """Photos that a task of an executor reads."""
@@ -451,7 +451,7 @@ def _pairs(
 
 def _as_list(photos: Iterable[PhotoLike] | PhotoLike) -> Iterable[PhotoLike]:
     """Photos as they are given, one alone as a list of one: a text is one path, an array one picture."""
-    single = isinstance(photos, (Face, Faces, np.ndarray)) or not isinstance(photos, Iterable)
+    single = isinstance(photos, (Face, Faces, PhotoFile, PhotoArray, np.ndarray)) or not isinstance(photos, Iterable)
     if single or isinstance(photos, (str, bytes, os.PathLike)) or hasattr(photos, "read"):
         return [photos]  # type: ignore[list-item]
     return photos  # type: ignore[return-value]

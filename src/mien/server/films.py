@@ -1,0 +1,101 @@
+"""Films under way: each lies in a folder of its own until it has been read, and its answer in memory for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mien.server.problems import Problem
+from mien.server.workers import Workers
+
+if TYPE_CHECKING:
+    from mien.displacement import Reference
+
+_LOOK = 0.2
+"""Seconds between two looks at how far a film is."""
+_BEAT = 75
+"""Looks after which something is sent even if nothing is new, so that a connection that is gone is noticed."""
+
+
+class FilmJob:
+    """A film that was sent.
+
+    Args:
+        workers: who reads it.
+        folder: of the film, with the film in it as `film`; removed as soon as it has been read.
+        given: reference or name of somebody who may be in it.
+        most_frames: that are read.
+    """
+
+    def __init__(self, workers: Workers, folder: Path, given: Reference | str | None, most_frames: int) -> None:
+        self._workers, self._folder = workers, folder
+        self._number = workers.next_film()
+        self.answer: bytes | None = None
+        """JSON of a `FilmAnswer`, when it is done."""
+        self.problem: Problem | None = None
+        """Why it failed."""
+        self._task = asyncio.create_task(self._read(given, most_frames))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether it waits or is read."""
+        return not self._task.done()
+
+    def state(self, name: str) -> dict[str, Any]:
+        """See `FilmState`."""
+        done, total = self._workers.film_progress(self._number)
+        status = "reading" if done or total else "waiting"
+        if not self.under_way:
+            status = "failed" if self.answer is None else "done"
+        problem = None if self.problem is None else self.problem.to_dict()
+        return {"film": name, "status": status, "done": done, "total": total, "problem": problem}
+
+    async def events(self, name: str) -> AsyncIterator[str]:
+        """Server-sent events, `progress` whenever it went on, and `done` or `failed` at the end."""
+        told, quiet = None, 0
+        while True:
+            state = self.state(name)
+            if state["status"] in ("done", "failed"):
+                yield _event(state["status"], state)
+                return
+            quiet += 1
+            if state != told:
+                yield _event("progress", state)
+                told, quiet = state, 0
+            elif quiet >= _BEAT:
+                yield ": still there\n\n"
+                quiet = 0
+            await asyncio.wait([self._task], timeout=_LOOK)
+
+    def stop(self) -> None:
+        """Give it up, and remove it."""
+        self._task.cancel()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _read(self, given: Reference | str | None, most_frames: int) -> None:
+        work = self._folder / "work"
+        work.mkdir()
+        try:
+            path, folder = str(self._folder / "film"), str(work)
+            read = await self._workers.read_film(self._number, path, folder, given, most_frames)
+            self.answer = await asyncio.to_thread(lambda: json.dumps(read, separators=(",", ":")).encode())
+        except Problem as problem:
+            self.problem = problem
+        except asyncio.CancelledError:
+            self.problem = Problem("took-too-long", "it was given up")
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def film_folder() -> Path:
+    """A new folder for a film that only this user may read."""
+    return Path(tempfile.mkdtemp(prefix="mien-film-"))
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data)}\n\n"

@@ -1,0 +1,102 @@
+"""Films: sent, read in the background with progress, answered, forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from mien.server.answers import FilmAnswer, FilmState
+from mien.server.bodies import FILMS
+from mien.server.films import FilmJob, film_folder
+from mien.server.problems import Problem, responses
+from mien.server.routes.forms import raw_of
+from mien.server.state import ServerState, State
+
+router = APIRouter(prefix=FILMS, tags=["films"])
+
+
+@router.post(
+    "",
+    response_model=FilmState,
+    status_code=202,
+    responses=responses("malformed", "upload-stopped", "too-large", "unknown-reference", "empty", "too-many-films"),
+    openapi_extra=raw_of("video/mp4", "application/octet-stream"),
+)
+async def send_film(
+    request: Request,
+    response: Response,
+    state: State,
+    reference: Annotated[str | None, Query(description="Of somebody who may be in it.")] = None,
+    person: Annotated[str | None, Query(description="Somebody enrolled who may be in it.")] = None,
+) -> dict[str, Any]:
+    """Send a film, the whole body; it is deleted as soon as it has been read."""
+    _refuse_too_many(state)
+    given = state.given(reference, person)
+    folder, size = film_folder(), 0
+    try:
+        with (folder / "film").open("wb") as file:
+            async for chunk in request.stream():
+                size += len(chunk)
+                await asyncio.to_thread(file.write, chunk)
+        if not size:
+            raise Problem("empty", "the body has no byte; curl: --data-binary @film.mp4")
+        _refuse_too_many(state)
+        job = FilmJob(state.workers, folder, given, state.settings.limits.film_frames)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    name = state.films.add(job)
+    response.headers["Location"] = f"{FILMS}/{name}"
+    return job.state(name)
+
+
+@router.get("/{film}", response_model=FilmState, responses=responses("unknown-film"))
+async def film_state(film: str, state: State) -> dict[str, Any]:
+    """How far a film is."""
+    return state.films.get(film).state(film)
+
+
+@router.get(
+    "/{film}/events",
+    response_class=StreamingResponse,
+    responses={
+        **responses("unknown-film"),
+        200: {
+            "description": "`progress` whenever it went on, then `done` or `failed`; data: a `FilmState`.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+    },
+)
+async def film_events(film: str, state: State) -> StreamingResponse:
+    """How a film goes on, as server-sent events."""
+    job = state.films.get(film)
+    return StreamingResponse(job.events(film), media_type="text/event-stream")
+
+
+@router.get("/{film}/answer", response_model=FilmAnswer, responses=responses("unknown-film", "bad-film"))
+async def film_answer(film: str, state: State) -> Response:
+    """What a film shows, when it is done."""
+    job = state.films.get(film)
+    if job.problem is not None:
+        raise job.problem
+    if job.answer is None:
+        raise Problem("unknown-film", "it has not been read yet")
+    return Response(job.answer, media_type="application/json")
+
+
+@router.delete("/{film}", status_code=204, responses=responses("unknown-film"))
+async def forget_film(film: str, state: State) -> Response:
+    """Give a film up, or forget what it shows."""
+    state.films.remove(film)
+    return Response(status_code=204)
+
+
+def _refuse_too_many(state: ServerState) -> None:
+    """Films that are done make room; those under way do not."""
+    state.films.sweep()
+    if sum(job.under_way for job in state.films) >= state.settings.limits.films:
+        raise Problem("too-many-films", f"{len(state.films)} are under way")

@@ -1,0 +1,234 @@
+"""What worker processes do. Each has one `Recognizer`; tasks take and give plain values, so nothing outlives them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import MienError
+from mien.server.problems import Problem, problem_of
+
+if TYPE_CHECKING:
+    from mien.displacement import Reference
+    from mien.faces import Face
+    from mien.images.photos import PhotoFile
+    from mien.inference import Recognition, Recognizer
+
+_OF_PERSON = ("name", "usable", "photos", "neutral", "enrolled")
+_run: Path | None = None
+
+
+def begin(run: Path | None, memory: int, niceness: int = 0) -> None:
+    """First in each worker: which weights, and how many bytes of data it may have."""
+    global _run  # noqa: PLW0603, a process has one
+    _run = run
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server ends its workers itself
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a picture of the memory would hold photos
+        os.nice(niceness)
+
+
+def attempt(task: Callable[..., Any], *arguments: Any) -> Any:
+    """Do a task; an error of the user's is returned as a `Problem`."""
+    try:
+        return task(*arguments)
+    except MienError as error:
+        return problem_of(error)
+    except Problem as problem:
+        return problem
+    except MemoryError:
+        return Problem("too-large", "not enough memory to read it")
+
+
+@cache
+def recognizer() -> Recognizer:
+    """The one of this process."""
+    from mien.inference import Recognizer
+
+    return Recognizer.load(_run)
+
+
+def describe_model(sample: bytes) -> dict[str, Any]:
+    """What is read with; reads a photo, so that the next one is quick."""
+    recognizer().recognize(sample).face.identity  # noqa: B018
+    meta = recognizer().meta
+    return {
+        "weights": recognizer().model.identity,
+        "method": meta.method,
+        "landmarker": meta.landmarker,
+        "accuracy": [
+            {"reference": one.reference, "photos": one.photos, "top1": one.top1, "top5": one.top5}
+            for one in meta.calibration
+        ],
+    }
+
+
+def read_photo(
+    content: bytes, faces: Literal["one", "largest", "all"], given: Reference | str | None, most_pixels: int
+) -> dict[str, Any]:
+    """What the faces of a photo show: width, height and faces."""
+    from mien.inference import Recognitions
+
+    photo = open_bounded(content, most_pixels)
+    read = recognizer().recognize(photo, reference_of(given), faces=faces)
+    found = read if isinstance(read, Recognitions) else [read]
+    return {"width": photo.size[0], "height": photo.size[1], "faces": [answer(one) for one in found]}
+
+
+def read_person(contents: Sequence[bytes], most_pixels: int) -> tuple[Reference | None, list[Any]]:
+    """What photos of one person show: the reference that they make, and an answer or a `Problem` for each."""
+    photos = [attempt(open_bounded, content, most_pixels) for content in contents]
+    usable = [photo for photo in photos if not isinstance(photo, Problem)]
+    reference, read = recognizer().recognize_person(usable, faces="largest", workers=1, errors="return")
+    answers = iter(read)
+    return reference, [photo if isinstance(photo, Problem) else _of_photo(photo, next(answers)) for photo in photos]
+
+
+def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dict[str, Any]:
+    """Who is in an album, and what all faces show.
+
+    Args:
+        contents: of the photos.
+        people: whether enrolled people are looked for.
+        most_pixels: of a photo.
+    """
+    from mien.inference.albums import read_album
+    from mien.inference.profiles import find_profiles
+
+    photos = [attempt(open_bounded, content, most_pixels) for content in contents]
+    usable = [photo for photo in photos if not isinstance(photo, Problem)]
+    profiles = find_profiles("all") if people else []
+    album = read_album(recognizer(), usable, profiles=profiles, workers=1)
+    read = iter(album.photos)
+    return {
+        "people": [
+            {
+                "name": person.name,
+                "faces": person.faces,
+                "doubtful": person.doubtful,
+                "reference": {"kind": person.reference.kind, "photos": person.reference.photo_count},
+            }
+            for person in album.people
+        ],
+        "photos": [photo if isinstance(photo, Problem) else _of_photo(photo, next(read)) for photo in photos],
+    }
+
+
+def make_reference(contents: Sequence[bytes], most_pixels: int) -> tuple[Reference, list[int], list[dict[str, Any]]]:
+    """A reference from photos of the neutral face; places of those of others, and of those that are not neutral."""
+    photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
+    made = recognizer().neutral_reference(photos, faces="largest")
+    expressive = [{"photo": int(name), "phrase": phrase} for name, phrase in made.expressive]
+    return made, [int(name) for name in made.strangers], expressive
+
+
+def list_people() -> list[dict[str, Any]]:
+    """Who is enrolled; those whose profile cannot be used are said to be unusable."""
+    from mien.inference.profiles import SubjectProfile, enrolled_names
+
+    people = []
+    for name in enrolled_names():
+        usable = False
+        with suppress(MienError):
+            profile = SubjectProfile.open(name)
+            profile.reference_for(recognizer().model)
+            usable = True
+        kept = (profile.photo_count, profile.neutral_count, profile.enrolled) if usable else (0, 0, "")
+        people.append(
+            dict(zip(("name", "usable", "photos", "neutral", "enrolled"), (name, usable, *kept), strict=True))
+        )
+    return people
+
+
+def enroll_person(
+    name: str, contents: Sequence[bytes], neutral: bool, replacing: bool, most_pixels: int
+) -> dict[str, Any]:
+    """Keep what somebody looks like, in the folder of profiles."""
+    from mien.inference.enrolment import enroll
+    from mien.inference.profiles import enrolled_names
+
+    if name in enrolled_names() and not replacing:
+        raise Problem("enrolled-already", "somebody of that name is enrolled")
+    photos = [open_bounded(content, most_pixels) for content in contents]
+    enrolment = enroll(recognizer(), name, photos, "neutral" if neutral else None, faces="largest")
+    profile = enrolment.profile
+    profile.save(replacing=replacing)
+    return {
+        "name": name,
+        "usable": True,
+        "photos": profile.photo_count,
+        "neutral": profile.neutral_count,
+        "enrolled": profile.enrolled,
+    }
+
+
+def forget_person(name: str) -> None:
+    """Delete a profile."""
+    from mien.inference.profiles import delete_profile, enrolled_names
+
+    if name not in enrolled_names():
+        raise Problem("unknown-person", "nobody of that name is enrolled")
+    delete_profile(name)
+
+
+def answer(seen: Recognition) -> dict[str, Any]:
+    """A `Recognition` for JSON, with what moved and with where its landmarks would lie if it were neutral."""
+    from mien.server.movement import find_movements
+
+    model = recognizer().model
+    neutral = seen.reference.landmarks + model.population.neutral.reshape(-1, 2)
+    calibration = model.meta.calibration_for(seen.reference.kind, seen.reference.photo_count)
+    content = seen.to_dict()
+    content["face"]["neutral_landmarks"] = _in_photo(seen.face, neutral).round(1).tolist()
+    content["reference"] |= {"top1": calibration.top1, "top5": calibration.top5}
+    moved = find_movements(seen.face.landmarks_crop, neutral)
+    return content | {"moved": [movement.to_dict() for movement in moved]}
+
+
+def _in_photo(face: Face, neutral_crop: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Where the landmarks of the neutral face would lie in the photo, (68, 2): found landmarks less what moved."""
+    from mien.faces.alignment import photo_to_crop
+
+    moved = (face.landmarks_crop - neutral_crop) / [face.stretch, 1]
+    back = photo_to_crop(face.landmarks_photo).inverse().a
+    turned = back * (moved[:, 0] + 1j * moved[:, 1])
+    return face.landmarks_photo - np.column_stack([turned.real, turned.imag])
+
+
+def _of_photo(photo: PhotoFile, read: Any) -> Any:
+    if read.error is not None:
+        return problem_of(read.error)
+    return {"width": photo.size[0], "height": photo.size[1], "faces": [answer(one) for one in read]}
+
+
+def open_bounded(content: bytes, most_pixels: int, name: str = "photo") -> PhotoFile:
+    """A photo that is not decoded yet, of no more pixels than are allowed."""
+    from mien.images.photos import PhotoFile
+
+    photo = PhotoFile(content, name=name)
+    width, height = photo.size
+    if width * height > most_pixels:
+        raise Problem("too-large", f"{width} x {height} pixels; {most_pixels / 1e6:.0f} megapixels are read at most")
+    return photo
+
+
+def reference_of(given: Reference | str | None) -> Reference | None:
+    from mien.inference.profiles import SubjectProfile, enrolled_names
+
+    if not isinstance(given, str):
+        return given
+    if given not in enrolled_names():
+        raise Problem("unknown-person", "nobody of that name is enrolled")
+    return SubjectProfile.open(given).reference_for(recognizer().model)
