@@ -1,7 +1,7 @@
 """Who may ask: the name by which the server is called, the site that asks, the token, and how often.
 
-A page of another site that the user has open could ask a server on the same machine. It is refused by its `Origin` and
-`Sec-Fetch-Site`; where it made its own name lead here (DNS rebinding), by that name.
+A page of another site that the user has open could ask a server on the same machine. It is refused by its `Origin`
+and `Sec-Fetch-Site`; where it made its own name lead here (DNS rebinding), by that name.
 """
 
 from __future__ import annotations

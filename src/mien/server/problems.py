@@ -80,6 +80,14 @@ _OF_FAULT = {
     "too large": "too-large",
     "no memory": "too-large",
 }
+_OF_ERROR: tuple[tuple[type[MienError], str], ...] = (
+    (SeveralFacesError, "several-faces"),
+    (FaceError, "no-face"),
+    (ProfileError, "bad-name"),
+    (FilmError, "bad-film"),
+    (ForeignReferenceError, "foreign-reference"),
+    (MissingExtraError, "not-installed"),
+)
 _OF_STATUS = {400: "malformed", 404: "not-found", 405: "method", 413: "too-large"}
 _RETRY_SECONDS = 2
 
@@ -129,22 +137,10 @@ class ProblemAnswer(BaseModel):
 
 def problem_of(error: MienError) -> Problem:
     """The problem that an error of the library is."""
-    match error:
-        case SeveralFacesError():
-            return Problem("several-faces", error.reason)
-        case FaceError():
-            return Problem("no-face", error.reason)
-        case UnreadableError():
-            return Problem(_OF_FAULT.get(error.fault, "damaged"), error.reason)
-        case ProfileError():
-            return Problem("bad-name", str(error))
-        case FilmError():
-            return Problem("bad-film", error.reason)
-        case ForeignReferenceError():
-            return Problem("foreign-reference", str(error))
-        case MissingExtraError():
-            return Problem("not-installed", str(error))
-    return Problem("unusable", str(error))
+    if isinstance(error, UnreadableError):
+        return Problem(_OF_FAULT.get(error.fault, "damaged"), error.reason)
+    kind = next((kind for type_, kind in _OF_ERROR if isinstance(error, type_)), "unusable")
+    return Problem(kind, getattr(error, "reason", str(error)))
 
 
 def responses(*kinds: str) -> dict[int | str, dict[str, Any]]:
