@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-all check format bench bench-peers clean
+.PHONY: help setup demo test test-all check format chromium axe bench bench-peers clean
 
 help:            ## show this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -35,6 +35,16 @@ check: setup     ## style, types and the import contracts
 format: setup    ## put all files into the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+chromium:        ## install Debian's Chromium, in which the page is tested
+	apt-get install --yes --no-install-recommends chromium
+
+axe: tests/vendor/axe.min.js ## fetch axe-core, which looks for what keeps people out of the page
+
+tests/vendor/axe.min.js:
+	mkdir -p tests/vendor
+	cd tests/vendor && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
+	rm tests/vendor/axe-core-4.14.1.tgz
 
 bench: setup     ## the benchmarks that need no other data; benchmarks/ has more
 	$(BIN)/python benchmarks/recognition.py

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +15,8 @@ from mien.server.problems import Problem
 if TYPE_CHECKING:
     from ctypes import Array, c_longlong
 
-    from mien.displacement import Reference
     from mien.inference import SubjectProfile
     from mien.video import FilmSummary
-    from mien.video.smoothing import Smoother
     from mien.video.table import Rows
 
 _NICENESS = 5
@@ -32,7 +30,7 @@ def begin(run: Any, memory: int, progress: Array[c_longlong]) -> None:
     work.begin(run, memory, _NICENESS)
 
 
-def read_film(path: str, folder: str, number: int, given: Reference | str | None, most_frames: int) -> dict[str, Any]:
+def read_film(path: str, folder: str, number: int, given: work.Given, most_frames: int) -> dict[str, Any]:
     """Read a film to its end, see `FilmAnswer`.
 
     Args:
@@ -113,27 +111,14 @@ class _Readings:
         """There are no more."""
 
 
-@dataclass
-class CameraState:
-    """What is known after a frame of a camera, to go on from in any worker.
-
-    Attributes:
-        arrays: of the `Tracker` and the `People`.
-        smoother: of the probabilities.
-    """
-
-    arrays: dict[str, NDArray[Any]]
-    smoother: Smoother
-
-
 def read_frame(
     content: bytes,
     number: int,
     time: float,
-    given: Reference | str | None,
-    state: CameraState | None,
+    given: work.Given,
+    state: bytes | None,
     most_pixels: int,
-) -> tuple[CameraState, dict[str, Any]]:
+) -> tuple[bytes, dict[str, Any]]:
     """What the faces in a frame of a camera show.
 
     Args:
@@ -142,6 +127,9 @@ def read_frame(
         given: whom faces are compared with, where it is that person; the same as for the frame before.
         state: after the frame before; None: it is the first.
         most_pixels: of a frame.
+
+    Returns:
+        the state after it, with which any worker can go on, and the `FrameAnswer`.
     """
     from mien.video.following import follow
     from mien.video.live import SMOOTHING, read_frame
@@ -154,20 +142,21 @@ def read_frame(
     recognizer = work.recognizer()
     tracker = Tracker(recognizer.extractor)
     people = People(recognizer.model, [] if given is None else [_profile(given)])
-    smoother = Smoother(SMOOTHING) if state is None else state.smoother
+    smoother = Smoother(SMOOTHING)
     if state is not None:
-        tracker.restore(state.arrays)
-        people.restore(state.arrays)
+        arrays, smoother = pickle.loads(state)
+        tracker.restore(arrays)
+        people.restore(arrays)
     frame = Frame(number, time, photo.read().image)
     followed = next(follow([frame], tracker, people, recognizer.model, at_once=True))
     read = read_frame(followed, recognizer, smoother, "camera")
     faces = [work.answer(one.recognition) | {"person": one.name} for one in read]
     width, height = photo.size
     answer = {"number": number, "time": round(time, 3), "width": width, "height": height, "faces": faces}
-    return CameraState({**tracker.to_arrays(), **people.to_arrays()}, smoother), answer
+    return pickle.dumps(({**tracker.to_arrays(), **people.to_arrays()}, smoother)), answer
 
 
-def _profile(given: Reference | str) -> SubjectProfile:
+def _profile(given: work.MadeReference | str) -> SubjectProfile:
     from mien.inference import SubjectProfile
 
     reference = work.reference_of(given)

@@ -8,13 +8,11 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mien.server.problems import Problem
+from mien.server.work import Given
 from mien.server.workers import Workers
-
-if TYPE_CHECKING:
-    from mien.displacement import Reference
 
 _LOOK = 0.2
 """Seconds between two looks at how far a film is."""
@@ -32,7 +30,7 @@ class FilmJob:
         most_frames: that are read.
     """
 
-    def __init__(self, workers: Workers, folder: Path, given: Reference | str | None, most_frames: int) -> None:
+    def __init__(self, workers: Workers, folder: Path, given: Given, most_frames: int) -> None:
         self._workers, self._folder = workers, folder
         self._number = workers.next_film()
         self.answer: bytes | None = None
@@ -77,7 +75,7 @@ class FilmJob:
         self._task.cancel()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _read(self, given: Reference | str | None, most_frames: int) -> None:
+    async def _read(self, given: Given, most_frames: int) -> None:
         work = self._folder / "work"
         work.mkdir()
         try:

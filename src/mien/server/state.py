@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -15,11 +15,8 @@ from mien.server.memory import Expiring
 from mien.server.metrics import Metrics
 from mien.server.problems import Problem
 from mien.server.settings import ServerSettings
+from mien.server.work import Given, MadeReference
 from mien.server.workers import Workers
-
-if TYPE_CHECKING:
-    from mien.displacement import Reference
-    from mien.server.film_work import CameraState
 
 
 @dataclass
@@ -32,15 +29,15 @@ class Camera:
         began: when.
         number: of the next frame.
         waiting: frames that wait for their turn, or have it.
-        state: after the last frame.
+        state: after the last frame; only workers understand it.
     """
 
-    given: Reference | str | None = None
+    given: Given = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     began: float = field(default_factory=time.monotonic)
     number: int = 0
     waiting: int = 0
-    state: CameraState | None = None
+    state: bytes | None = None
 
 
 class ServerState:
@@ -60,11 +57,13 @@ class ServerState:
         """See `About`; known when the workers have started."""
         self.problem: Problem | None = None
         """Why they did not."""
-        self.references: Expiring[Reference] = Expiring(limits.references, limits.reference_kept, "unknown-reference")
+        self.references: Expiring[MadeReference] = Expiring(
+            limits.references, limits.reference_kept, "unknown-reference"
+        )
         self.cameras: Expiring[Camera] = Expiring(limits.cameras, limits.camera_kept, "unknown-camera")
         self.films: Expiring[FilmJob] = Expiring(limits.films, limits.film_kept, "unknown-film", FilmJob.stop)
 
-    def given(self, reference: str | None, person: str | None) -> Reference | str | None:
+    def given(self, reference: str | None, person: str | None) -> Given:
         """What a request wants faces to be compared with; an enrolled person is looked up by the worker.
 
         Raises:

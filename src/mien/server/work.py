@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,10 +29,44 @@ _OF_PERSON = ("name", "usable", "photos", "neutral", "enrolled")
 _run: Path | None = None
 
 
+@dataclass(frozen=True)
+class MadeReference:
+    """A reference as the server keeps it, which need not load what it takes to understand it.
+
+    Attributes:
+        content: pickled by a worker, for workers.
+        kind, photos: as in `Reference`.
+        strangers: places of the photos that show somebody else than most.
+        expressive: places of photos that are not neutral, and what they show.
+    """
+
+    content: bytes = field(repr=False)
+    kind: str
+    photos: int
+    strangers: tuple[int, ...] = ()
+    expressive: tuple[tuple[int, str], ...] = ()
+
+    @classmethod
+    def of(cls, reference: Reference) -> MadeReference:
+        """From one whose photos are named by their places."""
+        return cls(
+            pickle.dumps(reference),
+            reference.kind,
+            reference.photo_count,
+            tuple(int(place) for place in reference.strangers),
+            tuple((int(place), phrase) for place, phrase in reference.expressive),
+        )
+
+
+Given = MadeReference | str | None
+"""What faces are compared with: a reference, the name of an enrolled person, or an estimate."""
+
+
 def begin(run: Path | None, memory: int, niceness: int = 0) -> None:
     """First in each worker: which weights, and how many bytes of data it may have."""
     global _run  # noqa: PLW0603, a process has one
     _run = run
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else onnxruntime, from 1.32 on, begins a session of it when imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server ends its workers itself
     if sys.platform == "linux":
         import resource
@@ -76,7 +112,7 @@ def describe_model(sample: bytes) -> dict[str, Any]:
 
 
 def read_photo(
-    content: bytes, faces: Literal["one", "largest", "all"], given: Reference | str | None, most_pixels: int
+    content: bytes, faces: Literal["one", "largest", "all"], given: Given, most_pixels: int
 ) -> dict[str, Any]:
     """What the faces of a photo show: width, height and faces."""
     from mien.inference import Recognitions
@@ -87,13 +123,15 @@ def read_photo(
     return {"width": photo.size[0], "height": photo.size[1], "faces": [answer(one) for one in found]}
 
 
-def read_person(contents: Sequence[bytes], most_pixels: int) -> tuple[Reference | None, list[Any]]:
+def read_person(contents: Sequence[bytes], most_pixels: int) -> tuple[MadeReference | None, list[Any]]:
     """What photos of one person show: the reference that they make, and an answer or a `Problem` for each."""
-    photos = [attempt(open_bounded, content, most_pixels) for content in contents]
+    photos = [attempt(open_bounded, content, most_pixels, str(place)) for place, content in enumerate(contents)]
     usable = [photo for photo in photos if not isinstance(photo, Problem)]
     reference, read = recognizer().recognize_person(usable, faces="largest", workers=1, errors="return")
     answers = iter(read)
-    return reference, [photo if isinstance(photo, Problem) else _of_photo(photo, next(answers)) for photo in photos]
+    made = None if reference is None else MadeReference.of(reference)
+    given = [photo if isinstance(photo, Problem) else _of_photo(photo, next(answers)) for photo in photos]
+    return made, given
 
 
 def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dict[str, Any]:
@@ -126,12 +164,10 @@ def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dic
     }
 
 
-def make_reference(contents: Sequence[bytes], most_pixels: int) -> tuple[Reference, list[int], list[dict[str, Any]]]:
-    """A reference from photos of the neutral face; places of those of others, and of those that are not neutral."""
+def make_reference(contents: Sequence[bytes], most_pixels: int) -> MadeReference:
+    """A reference from photos of the neutral face."""
     photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
-    made = recognizer().neutral_reference(photos, faces="largest")
-    expressive = [{"photo": int(name), "phrase": phrase} for name, phrase in made.expressive]
-    return made, [int(name) for name in made.strangers], expressive
+    return MadeReference.of(recognizer().neutral_reference(photos, faces="largest"))
 
 
 def list_people() -> list[dict[str, Any]]:
@@ -224,11 +260,14 @@ def open_bounded(content: bytes, most_pixels: int, name: str = "photo") -> Photo
     return photo
 
 
-def reference_of(given: Reference | str | None) -> Reference | None:
+def reference_of(given: Given) -> Reference | None:
     from mien.inference.profiles import SubjectProfile, enrolled_names
 
-    if not isinstance(given, str):
-        return given
+    if given is None:
+        return None
+    if isinstance(given, MadeReference):
+        reference: Reference = pickle.loads(given.content)
+        return reference
     if given not in enrolled_names():
         raise Problem("unknown-person", "nobody of that name is enrolled")
     return SubjectProfile.open(given).reference_for(recognizer().model)

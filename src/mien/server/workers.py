@@ -7,8 +7,10 @@ import itertools
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from ctypes import c_longlong
 from multiprocessing.sharedctypes import RawArray
+from threading import Thread
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
@@ -19,6 +21,7 @@ from mien.server.settings import ServerSettings
 
 _QUEUE_SECONDS = 60
 """For which a task may wait for a worker."""
+_ATTEMPTS = 2
 _TASKS = 5_000
 """After which a worker is replaced, so that what its libraries may leak stays small."""
 
@@ -38,9 +41,9 @@ class Workers:
         self._waiting = 0
         context = multiprocessing.get_context("spawn")
         memory = settings.limits.worker_memory
-        self._photos = ProcessPool(settings.workers, _TASKS, work.begin, [settings.run, memory], context)
-        arguments = [settings.run, memory, self._progress]
-        self._films = ProcessPool(1, _TASKS, film_work.begin, arguments, context)
+        given = [settings.run, memory]
+        self._photos = _Pool(lambda: ProcessPool(settings.workers, _TASKS, work.begin, given, context))
+        self._films = _Pool(lambda: ProcessPool(1, _TASKS, film_work.begin, [*given, self._progress], context))
 
     @property
     def waiting(self) -> int:
@@ -72,7 +75,7 @@ class Workers:
         allowed = seconds or self._limits.work_seconds
         self._waiting += 1
         try:
-            return await self._result(self._schedule(self._photos, task, arguments, allowed), allowed)
+            return await self._result(self._photos, task, arguments, allowed, allowed)
         finally:
             self._waiting -= 1
 
@@ -84,8 +87,8 @@ class Workers:
         """
         allowed = self._limits.film_seconds
         path, folder, *others = arguments
-        future = self._schedule(self._films, film_work.read_film, (path, folder, number, *others), allowed)
-        return await self._result(future, allowed * self._limits.films)
+        given = (path, folder, number, *others)
+        return await self._result(self._films, film_work.read_film, given, allowed, allowed * self._limits.films)
 
     def next_film(self) -> int:
         """A number for a film."""
@@ -98,31 +101,68 @@ class Workers:
 
     def stop(self) -> None:
         """End all workers at once, whatever they do."""
-        for pool in (self._photos, self._films):
-            pool.stop()
-        for pool in (self._photos, self._films):
-            pool.join()
+        self._photos.end()
+        self._films.end()
 
     @staticmethod
-    def _schedule(
-        pool: ProcessPool, task: Callable[..., Any], arguments: Sequence[Any], seconds: float
-    ) -> Future[Any]:
-        try:
-            return pool.schedule(work.attempt, args=[task, *arguments], timeout=seconds)
-        except RuntimeError as error:
-            raise Problem("busy", "the server is stopping") from error
+    async def _result(
+        pool: _Pool, task: Callable[..., Any], arguments: Sequence[Any], seconds: float, with_others: float
+    ) -> Any:
+        for attempt in range(_ATTEMPTS):
+            future = pool.schedule(task, arguments, seconds)
+            try:
+                result = await asyncio.wait_for(asyncio.wrap_future(future), with_others + _QUEUE_SECONDS)
+            except BrokenProcessPool as error:  # it was not begun
+                if attempt == _ATTEMPTS - 1:
+                    raise Problem("worker-lost", "the workers died before it was begun") from error
+                continue
+            except ProcessExpired as error:
+                raise Problem("worker-lost", "the worker died of it, perhaps for want of memory") from error
+            except TimeoutError as error:
+                raise Problem("took-too-long", f"not done after {seconds:.0f} s") from error
+            except asyncio.CancelledError:
+                future.cancel()
+                raise
+            if isinstance(result, Problem):
+                raise result
+            return result
+        raise AssertionError
 
-    @staticmethod
-    async def _result(future: Future[Any], allowed: float) -> Any:
-        try:
-            result = await asyncio.wait_for(asyncio.wrap_future(future), allowed + _QUEUE_SECONDS)
-        except ProcessExpired as error:
-            raise Problem("worker-lost", "the worker died of it, perhaps for want of memory") from error
-        except TimeoutError as error:
-            raise Problem("took-too-long", f"not done after {allowed:.0f} s") from error
-        except asyncio.CancelledError:
-            future.cancel()
-            raise
-        if isinstance(result, Problem):
-            raise result
-        return result
+
+class _Pool:
+    """Processes that are made anew where the pool breaks, as it does when a worker dies while it waits.
+
+    Args:
+        make: makes the pool.
+    """
+
+    def __init__(self, make: Callable[[], ProcessPool]) -> None:
+        self._make = make
+        self._pool = make()
+        self._ended = False
+
+    def schedule(self, task: Callable[..., Any], arguments: Sequence[Any], seconds: float) -> Future[Any]:
+        """Let a worker do a task.
+
+        Raises:
+            Problem: the server is stopping.
+        """
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._pool.schedule(work.attempt, args=[task, *arguments], timeout=seconds)
+            except RuntimeError:
+                if self._ended:
+                    break
+                Thread(target=_end, args=[self._pool], daemon=True).start()
+                self._pool = self._make()
+        raise Problem("busy", "the server is stopping")
+
+    def end(self) -> None:
+        """End all processes, whatever they do."""
+        self._ended = True
+        _end(self._pool)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()

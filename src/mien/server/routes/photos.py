@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -12,9 +12,6 @@ from mien.server.bodies import Form, Upload, read_form
 from mien.server.problems import Problem, responses
 from mien.server.routes.forms import TEXTS, form_of
 from mien.server.state import ServerState, State
-
-if TYPE_CHECKING:
-    from mien.displacement import Reference
 
 router = APIRouter(prefix="/v1", tags=["photos"])
 _BAD = ("malformed", "upload-stopped", "too-large", "unknown-type", "no-face")
@@ -49,8 +46,7 @@ async def read_person(request: Request, state: State) -> dict[str, Any]:
     """What photos of one person show, each compared with all of them."""
     form = await read_form(request, state.settings.limits, frozenset())
     reference, read = await _do_all(state, work.read_person, form)
-    kept = None if reference is None else _kept(state, reference, list(map(int, reference.strangers or ())), [])
-    return {"reference": kept, "photos": _each(read, form)}
+    return {"reference": None if reference is None else _kept(state, reference), "photos": _each(read, form)}
 
 
 @router.post(
@@ -76,8 +72,7 @@ async def read_album(request: Request, state: State) -> dict[str, Any]:
 async def make_reference(request: Request, state: State) -> dict[str, Any]:
     """Keep, in memory and for a while, what somebody looks like when neutral."""
     form = await read_form(request, state.settings.limits, frozenset())
-    reference, strangers, expressive = await _do_all(state, work.make_reference, form)
-    return _kept(state, reference, strangers, expressive)
+    return _kept(state, await _do_all(state, work.make_reference, form))
 
 
 @router.delete("/references/{reference}", status_code=204, responses=responses("unknown-reference"))
@@ -101,16 +96,14 @@ def _chosen(form: Form, field: str, usual: str) -> str:
     return value
 
 
-def _kept(
-    state: ServerState, reference: Reference, strangers: list[int], expressive: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _kept(state: ServerState, made: work.MadeReference) -> dict[str, Any]:
     return {
-        "reference": state.references.add(reference),
-        "kind": reference.kind,
-        "photos": reference.photo_count,
+        "reference": state.references.add(made),
+        "kind": made.kind,
+        "photos": made.photos,
         "seconds": int(state.settings.limits.reference_kept),
-        "strangers": strangers,
-        "expressive": expressive,
+        "strangers": list(made.strangers),
+        "expressive": [{"photo": place, "phrase": phrase} for place, phrase in made.expressive],
     }
 
 
