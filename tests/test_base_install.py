@@ -80,7 +80,13 @@ def test_a_person_is_enrolled_from_two_photos_read_in_a_third_and_forgotten(
 
 @pytest.mark.parametrize(
     "words",
-    [("train", "set", "run"), ("synth", "faces"), ("synth", "faces", "--ray", "local"), ("video", "film.mp4")],
+    [
+        ("train", "set", "run"),
+        ("synth", "faces"),
+        ("synth", "faces", "--ray", "local"),
+        ("video", "film.mp4"),
+        ("serve", "--open"),
+    ],
 )
 def test_a_missing_extra_is_one_line(python: Path, photos: Path, words: tuple[str, ...]) -> None:
     done = subprocess.run(

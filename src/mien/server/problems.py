@@ -46,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "unknown-film": Kind(404, "The film is not known, or was forgotten", "Send it again: POST /v1/films."),
     "method": Kind(405, "This cannot be done here", "See /openapi.json for what can."),
     "upload-stopped": Kind(408, "The upload stopped", "Send it again."),
+    "not-read-yet": Kind(409, "The film has not been read yet", "Wait until its events say done."),
     "enrolled-already": Kind(
         409, "Somebody of that name is enrolled already", "Set replace, or choose another name."
     ),
@@ -170,10 +171,12 @@ def add_handlers(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"])
         return Problem("invalid", f"{where}: {first['msg']}").response()
 
-    async def of_status(_: Request, error: Exception) -> JSONResponse:
+    async def of_status(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         answer = Problem(_OF_STATUS.get(error.status_code, "malformed"), str(error.detail)).response()
         answer.headers.update(error.headers or {})
+        if error.status_code == 405:  # Starlette names the methods of one route, where a path has several
+            answer.headers["Allow"] = ", ".join(sorted(_methods(app, request)))
         return answer
 
     async def of_defect(_: Request, error: Exception) -> JSONResponse:
@@ -183,3 +186,16 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, of_values)
     app.add_exception_handler(HTTPException, of_status)
     app.add_exception_handler(Exception, of_defect)
+
+
+def _methods(app: FastAPI, request: Request) -> set[str]:
+    """What can be done at the path of a request, by the OpenAPI document."""
+    matching = (path for path in app.openapi()["paths"] if _matches(path, request.url.path))
+    return {method.upper() for path in matching for method in app.openapi()["paths"][path]} or {"GET"}
+
+
+def _matches(template: str, path: str) -> bool:
+    parts, given = template.split("/"), path.split("/")
+    return len(parts) == len(given) and all(
+        part.startswith("{") or part == one for part, one in zip(parts, given, strict=True)
+    )

@@ -67,7 +67,7 @@ async def film_state(film: str, state: State) -> dict[str, Any]:
         **responses("unknown-film"),
         200: {
             "description": "`progress` whenever it went on, then `done` or `failed`; data: a `FilmState`.",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"text/event-stream": {}},
         },
     },
 )
@@ -77,14 +77,16 @@ async def film_events(film: str, state: State) -> StreamingResponse:
     return StreamingResponse(job.events(film), media_type="text/event-stream")
 
 
-@router.get("/{film}/answer", response_model=FilmAnswer, responses=responses("unknown-film", "bad-film"))
+@router.get(
+    "/{film}/answer", response_model=FilmAnswer, responses=responses("unknown-film", "not-read-yet", "bad-film")
+)
 async def film_answer(film: str, state: State) -> Response:
     """What a film shows, when it is done."""
     job = state.films.get(film)
     if job.problem is not None:
         raise job.problem
     if job.answer is None:
-        raise Problem("unknown-film", "it has not been read yet")
+        raise Problem("not-read-yet", "it waits, or is being read")
     return Response(job.answer, media_type="application/json")
 
 

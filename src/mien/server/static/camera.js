@@ -78,8 +78,8 @@ function grab({ canvas }, width = WIDTH) {
 function show(mine, answer) {
   const now = performance.now();
   mine.last = answer.number;
-  mine.stamps = [...mine.stamps.filter((stamp) => now - stamp < 2000), now];
-  if (mine.stamps.length > 2) {
+  mine.stamps = [...mine.stamps.filter((stamp) => now - stamp < 3000), now];
+  if (mine.stamps.length > 1) {
     const rate = (1000 * (mine.stamps.length - 1)) / (now - mine.stamps[0]);
     byId("camera-rate").textContent = text("camera.rate", { rate: rate.toFixed(0) });
     byId("camera-rate").dataset.rate = rate.toFixed(1);

@@ -13,7 +13,7 @@ export function makeGrid() {
     cells.push(made);
     return made;
   };
-  const head = el("tr", { role: "row" }, el("td", { class: "corner" }),
+  const head = el("tr", { role: "row" }, el("td", { class: "corner", role: "presentation" }),
     ...nouns.map((noun) => el("th", { scope: "col", role: "columnheader" }, el("span", {}, noun))));
   const rows = nouns.map((noun, row) => el("tr", { role: "row" },
     el("th", { scope: "row", role: "rowheader" }, noun),
