@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -390,6 +391,19 @@ def test_it_ends_in_the_middle_of_work_and_leaves_nothing(tmp_path: Path) -> Non
                 assert ending.stop() in (0, -signal.SIGTERM)
         assert not [worker for worker in workers if Path(f"/proc/{worker}/cmdline").exists()]
         assert not ending.left_behind()
+
+
+def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as killed:
+        workers = killed.workers()
+        assert workers
+        killed.process.kill()
+        killed.process.wait(60)
+        for _ in range(300):
+            if not any(Path(f"/proc/{worker}/cmdline").exists() for worker in workers):
+                return
+            time.sleep(0.1)
+        raise AssertionError("workers go on without their server")
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,13 @@ import os
 import pickle
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from mien.images.photos import PhotoFile
     from mien.inference import Recognition, Recognizer
 
+_LOOK = 0.5
+"""Seconds between two looks whether the server is still there."""
 _OF_PERSON = ("name", "usable", "photos", "neutral", "enrolled")
 _run: Path | None = None
 
@@ -68,12 +72,20 @@ def begin(run: Path | None, memory: int, niceness: int = 0) -> None:
     _run = run
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else onnxruntime, from 1.32 on, begins a session of it when imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server ends its workers itself
+    Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     if sys.platform == "linux":
         import resource
 
         resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a picture of the memory would hold photos
         os.nice(niceness)
+
+
+def _end_with(server: int) -> None:
+    """End this process when the server is gone, however that went."""
+    while os.getppid() == server:
+        time.sleep(_LOOK)
+    os._exit(1)
 
 
 def attempt(task: Callable[..., Any], *arguments: Any) -> Any:

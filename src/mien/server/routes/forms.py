@@ -23,7 +23,6 @@ def form_of(*texts: str, several: bool, required: tuple[str, ...] = ()) -> dict[
         "type": "object",
         "required": ["photo", *required],
         "properties": {"photo": photos, **{text: TEXTS[text] for text in texts}},
-        "additionalProperties": False,
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 

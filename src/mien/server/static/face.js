@@ -65,14 +65,19 @@ function pointsOf(face, unit) {
   return svg("g", { class: "points", "stroke-width": unit * 0.22 }, ...lines, ...dots);
 }
 
+// Where an arrow's shaft ends, and the corners of its head, no larger than `most`.
+export function headOf(from, to, most) {
+  const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
+  const [ux, uy] = [(to[0] - from[0]) / length, (to[1] - from[1]) / length];
+  const head = Math.min(most, length * 0.75);
+  const neck = [to[0] - ux * head, to[1] - uy * head];
+  const wing = head * 0.5;
+  return { neck, corners: [to, [neck[0] - uy * wing, neck[1] + ux * wing], [neck[0] + uy * wing, neck[1] - ux * wing]] };
+}
+
 function arrowShapes(face, unit) {
   const shapes = arrowsOf(face).map(([from, to]) => {
-    const length = Math.hypot(to[0] - from[0], to[1] - from[1]);
-    const [ux, uy] = [(to[0] - from[0]) / length, (to[1] - from[1]) / length];
-    const head = Math.min(unit * 2.1, length * 0.75);
-    const neck = [to[0] - ux * head, to[1] - uy * head];
-    const wing = head * 0.5;
-    const corners = [to, [neck[0] - uy * wing, neck[1] + ux * wing], [neck[0] + uy * wing, neck[1] - ux * wing]];
+    const { neck, corners } = headOf(from, to, unit * 2.1);
     return svg("g", {},
       svg("line", { x1: from[0], y1: from[1], x2: neck[0], y2: neck[1] }),
       svg("polygon", { points: corners.map((p) => p.join(",")).join(" ") }));

@@ -1,10 +1,10 @@
 // A picture of one reading, to keep: the face with points and arrows, the words, and the grid.
 import { save } from "./dom.js";
-import { around, arrowsOf, drawSquare, linesOf } from "./face.js";
+import { around, arrowsOf, drawSquare, headOf, linesOf } from "./face.js";
 import { percent, phraseOf, text, texts } from "./texts.js";
 
 const [WIDTH, HEIGHT, GAP, PHOTO, CELL] = [1240, 800, 40, 560, 56];
-const [PAPER, INK, FAINT, DEEP, LIGHT, WARM] = ["#ffffff", "#1d2733", "#52616f", [31, 90, 138], [238, 242, 246], "#d23f22"];
+const [PAPER, INK, FAINT, DEEP, LIGHT, WARM] = ["#ffffff", "#1d2733", "#52616f", [31, 90, 138], [238, 242, 246], "#ff5a3c"];
 const FONT = "system-ui, sans-serif";
 
 export function savePicture(item, answer) {
@@ -40,10 +40,12 @@ function drawFace(context, bitmap, face) {
   [context.lineWidth, context.strokeStyle, context.fillStyle, context.lineJoin] = [1.6, "#ffe08a", "#ffe08a", "round"];
   for (const line of linesOf(face.landmarks)) stroke(context, line.map(at));
   for (const point of face.landmarks) dot(context, at(point), 2.6);
-  [context.lineWidth, context.strokeStyle, context.fillStyle] = [3, WARM, WARM];
+  [context.lineWidth, context.strokeStyle, context.fillStyle] = [2.5, WARM, WARM];
   for (const [from, to] of arrowsOf(face)) {
-    stroke(context, [at(from), at(to)]);
-    dot(context, at(to), 4.5);
+    const { neck, corners } = headOf(at(from), at(to), 12);
+    stroke(context, [at(from), neck]);
+    stroke(context, [...corners, corners[0]]);
+    context.fill();
   }
 }
 
