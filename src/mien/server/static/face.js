@@ -47,12 +47,12 @@ export function linesOf(landmarks) {
 
 // The overlay of a face, in a box of photo pixels: { left, top, width, height }.
 export function overlay(faces, box, { points = true, arrows = true } = {}) {
-  const unit = Math.max(box.width, box.height) / 100;
   const drawn = svg("svg", {
     class: "overlay", viewBox: `${box.left} ${box.top} ${box.width} ${box.height}`, "aria-hidden": "true",
     preserveAspectRatio: "xMidYMid meet",
   });
   for (const face of faces) {
+    const unit = around(face, 0).side / 62;
     if (points) drawn.append(pointsOf(face, unit));
     if (arrows) drawn.append(arrowShapes(face, unit));
   }

@@ -62,7 +62,7 @@ export const texts = {
     kinds: {
       neutral: "Compared with the neutral face: {count}.",
       mean: "Compared with the mean of this person's photos: {count}.",
-      estimated: "Compared with an estimate of this person's neutral face, from this many photos: {count}.",
+      estimated: "Compared with an estimate of this person's neutral face, from {count}.",
       single: "Compared with a guess of the neutral face, from this photo alone. A neutral photo of the same person helps.",
     },
     one: "1 photo",
@@ -132,7 +132,7 @@ export const texts = {
   },
   people: {
     title: "People who are kept",
-    lead: "A profile holds what a face looks like on average, never a picture. Only who was asked should be in it.",
+    lead: "A profile holds what a face looks like on average, never a picture. Keep only people who agreed to it.",
     none: "Nobody yet.",
     add: "Keep somebody",
     name: "Name",
