@@ -46,9 +46,11 @@ export const forgetFilm = (film) => call(`/films/${film}`, { method: "DELETE" })
 export const beginCamera = () => call("/cameras", { method: "POST" });
 export const endCamera = (camera) => call(`/cameras/${camera}`, { method: "DELETE" });
 
-export function readFrame(camera, blob, given) {
+export function readFrame(camera, body, given) {
   const query = new URLSearchParams(given).toString();
-  return call(`/cameras/${camera}/frames${query ? `?${query}` : ""}`, { method: "POST", body: blob });
+  return call(`/cameras/${camera}/frames${query ? `?${query}` : ""}`, {
+    method: "POST", body, headers: { "Content-Type": "image/jpeg" },
+  });
 }
 
 // How a film goes on: `told` is given each state; resolves when it is done.

@@ -2,13 +2,15 @@
 import * as api from "./api.js";
 import { makeAnswer } from "./answer.js";
 import { byId, say } from "./dom.js";
-import { overlay } from "./face.js";
+import { around } from "./face.js";
+import { drawMarks } from "./marks.js";
 import * as reference from "./reference.js";
 import { text } from "./texts.js";
 
 const WIDTH = 480; // of the frames that are sent
 const AT_ONCE = 2; // one is read while the next is on its way
-let running = null; // { stream, camera, canvas, stamps, last }
+const WORDS = 250; // milliseconds for which words and grid stay, so that they can be read
+let running = null; // { stream, camera, stamps, last, told }
 let panel = null;
 
 export function startCamera() {
@@ -24,7 +26,7 @@ async function start() {
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, facingMode: "user" } });
     const { camera } = await api.beginCamera();
-    running = { stream, camera, canvas: document.createElement("canvas"), stamps: [], last: -1 };
+    running = { stream, camera, stamps: [], last: -1, told: 0 };
   } catch (error) {
     stream?.getTracks().forEach((track) => track.stop());
     say(error instanceof api.Problem ? error.message : text("camera.denied", { reason: error.message ?? error.name }), true);
@@ -52,9 +54,9 @@ export function stopCamera() {
 async function loop(mine) {
   while (running === mine) {
     try {
-      const frame = await grab(mine);
+      const frame = await grab();
       const answer = await api.readFrame(mine.camera, frame, reference.given());
-      if (running === mine && answer.number > mine.last) show(mine, answer);
+      if (running === mine) show(mine, answer);
     } catch (error) {
       if (running !== mine) return;
       if (error.content?.status !== 429 && error.content?.status !== 503) {
@@ -67,35 +69,47 @@ async function loop(mine) {
   }
 }
 
-function grab({ canvas }, width = WIDTH) {
+// A frame as a JPEG.
+function grab(most = WIDTH) {
   const video = byId("camera-video");
-  canvas.width = Math.min(width, video.videoWidth);
-  canvas.height = Math.round((video.videoHeight * canvas.width) / video.videoWidth);
-  canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
+  const width = Math.min(most, video.videoWidth);
+  const canvas = new OffscreenCanvas(width, Math.round((video.videoHeight * width) / video.videoWidth));
+  canvas.getContext("2d", { willReadFrequently: true }).drawImage(video, 0, 0, canvas.width, canvas.height);
+  return canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 });
 }
 
 function show(mine, answer) {
   const now = performance.now();
-  mine.last = answer.number;
+  const isOvertaken = answer.number < mine.last;
+  mine.last = Math.max(mine.last, answer.number);
   mine.stamps = [...mine.stamps.filter((stamp) => now - stamp < 3000), now];
   if (mine.stamps.length > 1) {
     const rate = (1000 * (mine.stamps.length - 1)) / (now - mine.stamps[0]);
     byId("camera-rate").textContent = text("camera.rate", { rate: rate.toFixed(0) });
     byId("camera-rate").dataset.rate = rate.toFixed(1);
   }
-  const stage = byId("camera-stage");
-  stage.querySelector("svg")?.remove();
-  const faces = answer.faces.map((one) => one.face);
-  stage.append(overlay(faces, { left: 0, top: 0, width: answer.width, height: answer.height }));
-  byId("camera-answer").classList.toggle("empty", !faces.length);
-  if (faces.length) panel.show(answer.faces[0]);
+  if (isOvertaken) return;
+  drawFaces(answer);
+  if (now - mine.told < WORDS) return;
+  mine.told = now;
+  byId("camera-answer").classList.toggle("empty", !answer.faces.length);
+  if (answer.faces.length) panel.show(answer.faces[0]);
+}
+
+function drawFaces({ width, height, faces }) {
+  const canvas = byId("camera-marks");
+  const sharp = Math.min(2, canvas.clientWidth / width || 1);
+  [canvas.width, canvas.height] = [Math.round(width * sharp), Math.round(height * sharp)];
+  const context = canvas.getContext("2d");
+  for (const { face } of faces) {
+    drawMarks(context, face, ([x, y]) => [x * sharp, y * sharp], (sharp * around(face, 0).side) / 110);
+  }
 }
 
 async function chooseNeutral() {
   if (!running) return;
   try {
-    const blob = await grab({ canvas: document.createElement("canvas") }, 1280);
+    const blob = await grab(1280);
     const made = await api.makeReference([{ name: "camera.jpg", blob }]);
     reference.keepSession(made.reference, text("nav.camera"));
     say(made.expressive.length

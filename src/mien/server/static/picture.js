@@ -1,6 +1,7 @@
 // A picture of one reading, to keep: the face with points and arrows, the words, and the grid.
 import { save } from "./dom.js";
-import { around, arrowsOf, drawSquare, headOf, linesOf } from "./face.js";
+import { around, drawSquare } from "./face.js";
+import { drawMarks } from "./marks.js";
 import { percent, phraseOf, text, texts } from "./texts.js";
 
 const [WIDTH, HEIGHT, GAP, PHOTO, CELL] = [1240, 800, 40, 560, 56];
@@ -37,28 +38,7 @@ function drawFace(context, bitmap, face) {
   context.fillStyle = "#e9edf0";
   context.fillRect(left, top, PHOTO, PHOTO);
   context.drawImage(photo, left, top);
-  [context.lineWidth, context.strokeStyle, context.fillStyle, context.lineJoin] = [1.6, "#ffe08a", "#ffe08a", "round"];
-  for (const line of linesOf(face.landmarks)) stroke(context, line.map(at));
-  for (const point of face.landmarks) dot(context, at(point), 2.6);
-  [context.lineWidth, context.strokeStyle, context.fillStyle] = [2.5, WARM, WARM];
-  for (const [from, to] of arrowsOf(face)) {
-    const { neck, corners } = headOf(at(from), at(to), 12);
-    stroke(context, [at(from), neck]);
-    stroke(context, [...corners, corners[0]]);
-    context.fill();
-  }
-}
-
-function stroke(context, points) {
-  context.beginPath();
-  points.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
-  context.stroke();
-}
-
-function dot(context, [x, y], radius) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-  context.fill();
+  drawMarks(context, face, at, 2.5);
 }
 
 function drawGrid(context, answer, left, top) {
