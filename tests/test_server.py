@@ -378,6 +378,7 @@ def test_a_token_is_asked_for_and_the_code_of_the_address_is_good_once(tmp_path:
         assert "a-long-enough-token" not in guarded.first_address + guarded.said()
 
 
+@pytest.mark.slow
 def test_it_ends_in_the_middle_of_work_and_leaves_nothing(tmp_path: Path) -> None:
     film = _film(tmp_path, seconds=60)
     with ServerProcess(tmp_path / "server") as ending:
