@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien.cli import (
+    actions,
     challenge,
     combine,
     demo,
@@ -47,6 +48,7 @@ for command in (
     displacement,
     train,
     combine,
+    actions,
     evaluate,
     challenge,
     reproduce,

@@ -38,7 +38,7 @@ from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
 from mien.faces.landmarks import LandmarkerName
-from mien.files import saying_where, write_json, write_parquet
+from mien.files import hash_file, saying_where, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
 from mien.jobs.executors import THIS_PROCESS, Executor
@@ -314,8 +314,7 @@ def _what_to_know(face: Face) -> str | None:
 
 def _hash_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        return hash_file(path)[:32]
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror}); copy it again from its source") from error
 

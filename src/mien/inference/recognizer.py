@@ -316,6 +316,29 @@ class Recognizer:
         reference = self._model.reference(np.stack([seen[0].landmarks_crop for seen in found]), features)
         return self._identified(reference, found)
 
+    def explain(self, read: Recognition) -> dict[str, float]:
+        """How likely the answer would be if single parts of the face were where they are when it is neutral.
+
+        The part without which the answer is least likely spoke for it most. The picture is left as it is.
+
+        Args:
+            read: what was recognised, with its pixels.
+
+        Returns:
+            brows, eyes, nose, mouth, jaw -> probability of the class that was read, 0..1.
+
+        Raises:
+            MienError: the pixels are not there any more, as of answers of `recognize_person`.
+            ForeignReferenceError: another run read it.
+        """
+        if self._model.encoder is not None and not read.face.crop.size:
+            raise MienError("the answer holds no pixels any more; explain one of `recognize`")
+        self._model.refuse_foreign(read.reference)
+        features = self._encode(Faces((read.face,)))
+        changed = self._model.without_parts(features, read.face.landmarks_crop[None], read.reference)
+        answer = int(np.argmax(read.probabilities))
+        return {part: float(probabilities[answer]) for part, probabilities in changed.items()}
+
     def _read(
         self, item: tuple[PhotoLike, Reference | None], faces: WhichFaces, errors: Literal["raise", "return"]
     ) -> Recognitions:
@@ -396,10 +419,21 @@ class Recognizer:
             reference or model.reference(landmarks[i : i + 1], features[i : i + 1]) for i in range(len(faces))
         ]
         probabilities = model.probabilities(model.scores(features, landmarks, references), references)
-        rows = zip(probabilities, references, faces, strict=True)
+        moved = model.moved_from_neutral(landmarks, references)
+        rows = zip(probabilities, references, faces, moved, model.actions(moved), strict=True)
         read = tuple(
-            Recognition(row, used, face, faces.photo, place, self._distance(face, reference), self.unsure_below)
-            for place, (row, used, face) in enumerate(rows)
+            Recognition(
+                probabilities=row,
+                reference=used,
+                face=face,
+                photo=faces.photo,
+                place=place,
+                reference_distance=self._distance(face, reference),
+                unsure_below=self.unsure_below,
+                moved=points,
+                actions=actions,
+            )
+            for place, (row, used, face, points, actions) in enumerate(rows)
         )
         return Recognitions(read, faces.photo)
 
