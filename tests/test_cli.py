@@ -52,6 +52,13 @@ def test_help_of_the_command_line_loads_nothing_heavy() -> None:
         assert f" {heavy}\n" not in loaded
 
 
+def test_reading_photos_loads_no_extra() -> None:
+    loaded = _loaded_by("import mien.inference, mien.drawing.recognition, mien.drawing.albums, mien.cli.answers")
+    assert " onnxruntime\n" in loaded
+    for extra in ("torch", "matplotlib", "polars", "sklearn", "jinja2"):
+        assert f" {extra}\n" not in loaded
+
+
 @pytest.mark.parametrize(
     "command", [command.name or command.callback.__name__ for command in app.registered_commands]
 )

@@ -312,7 +312,15 @@ class WorkerLostError(MienError):
 
 
 class MissingExtraError(MienError, ImportError):
-    """A part of mien that is not installed."""
+    """A part of mien that is not installed.
+
+    Attributes:
+        extra: that brings it; None where it is no extra of mien.
+    """
+
+    def __init__(self, message: str, extra: str | None = None) -> None:
+        super().__init__(message)
+        self.extra = extra
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -327,5 +335,6 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs the package '{error.name}', which is not installed; run: pip install 'mien[{extra}]'"
+            f"this needs the package '{error.name}', which is not installed; run: pip install 'mien[{extra}]'",
+            extra,
         ) from error

@@ -43,6 +43,9 @@ def synth(
         Path | None, typer.Option(help="Draw eight subjects in all 50 classes into this PNG.")
     ] = None,
 ) -> None:
+    from mien.errors import require
+
+    require("vtkmodules", "synth")
     if film:
         _make_films(out, subjects, seed, seconds, style, contact_sheet, make_executor(workers, ray))
         return

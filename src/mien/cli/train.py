@@ -52,14 +52,15 @@ def train(
 ) -> None:
     import msgspec
 
-    from mien.datasets.prepared import PreparedSet
     from mien.errors import require
+
+    require("torch", "train")
+    from mien.datasets.prepared import PreparedSet
     from mien.training.recipe import load_recipe
 
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
-    require("torch", "train")
     if is_rank_zero():
         data.verify()
     stderr.quiet = not is_rank_zero()
