@@ -256,6 +256,7 @@ def test_a_saved_reference_serves_later_photos(astronaut: Path, trained: Path, t
     again = _mien(*words, "--reference", saved)
     assert json.loads(first.stdout) == json.loads(again.stdout)
     assert saved.stat().st_size < 5000
+    assert first.stderr == again.stderr  # what speaks against it too
     foreign = _mien("predict", astronaut, "--reference", saved)
     assert (foreign.returncode, foreign.stderr.count("\n")) == (2, 1)
 
