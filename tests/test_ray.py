@@ -42,6 +42,7 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     return digests(out)
 
 
+@pytest.mark.slow
 def test_a_cluster_on_this_machine_makes_the_bytes_of_one_process(
     photos: Path, whole: dict[str, str], tmp_path: Path
 ) -> None:
