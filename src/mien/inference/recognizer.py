@@ -220,7 +220,8 @@ class Recognizer:
         usable = [item for item in read if isinstance(item, EncodedFaces)]
         reference = self._reference(usable) if usable else None
         return reference, [
-            self._classify(item, reference) if isinstance(item, EncodedFaces) else _failed(item) for item in read
+            self._classify(item, reference) if isinstance(item, EncodedFaces) else Recognitions.failed(item)
+            for item in read
         ]
 
     def detect_many(
@@ -286,7 +287,7 @@ class Recognizer:
         except PhotoError as error:
             if errors == "raise":
                 raise
-            return _failed(error)
+            return Recognitions.failed(error)
 
     def _find(self, photo: PhotoLike, faces: WhichFaces) -> Faces:
         return find_faces(self._extractor, photo, faces)
@@ -336,11 +337,6 @@ class Recognizer:
 def _load_once(run: Path | None, trust_reference: bool, unsure_below: float) -> Recognizer:
     """One in a process, for what is unpickled there."""
     return Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
-
-
-def _failed(error: PhotoError) -> Recognitions:
-    name = error.photo or "photo"
-    return Recognitions((), name, ((name, error),))
 
 
 def _refuse_unknown(errors: str) -> None:

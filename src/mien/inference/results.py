@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
-from mien.errors import MienError, MissingExtraError, require
+from mien.errors import MienError, MissingExtraError, PhotoError, require
 from mien.faces import Face
 from mien.faces.identity import ONE_PERSON
 from mien.faces.quality import Quality
@@ -232,6 +232,12 @@ class Recognitions(Sequence[Recognition]):
         parts = list(several)
         faces = tuple(face for part in parts for face in part)
         return cls(faces, "", tuple(error for part in parts for error in part.errors))
+
+    @classmethod
+    def failed(cls, error: PhotoError) -> Recognitions:
+        """Of a photo that cannot be used."""
+        name = error.photo or "photo"
+        return cls((), name, ((name, error),))
 
     @property
     def error(self) -> MienError | None:
