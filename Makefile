@@ -21,7 +21,7 @@ demo: setup      ## make faces, train on them, compare four methods, recognise a
 	$(BIN)/mien demo demo
 
 test: setup      ## the quick tests, a process for each processor
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: setup  ## all tests, the long ones too
 	$(BIN)/python -m pytest -m '' -n auto --dist loadfile

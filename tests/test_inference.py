@@ -212,11 +212,14 @@ def test_photos_of_one_person_make_their_reference_without_their_pixels_being_ke
     assert recognizer.recognize_person(bad, errors="return")[0] is None
 
 
-def test_a_happy_face_given_as_neutral_is_named() -> None:
+def test_a_happy_face_given_as_neutral_is_named_after_saving_too(tmp_path: Path) -> None:
     shipped = Recognizer.load()
     happy = data.astronaut()
-    ((_, phrase),) = shipped.neutral_reference(happy).expressive
+    reference = shipped.neutral_reference(happy)
+    ((_, phrase),) = reference.expressive
     assert phrase == shipped.recognize(happy).phrase
+    reference.save(tmp_path / "saved")
+    assert mien.Reference.load(tmp_path / "saved").expressive == reference.expressive
     assert Recognizer.load(trust_reference=True).neutral_reference(happy).expressive == ()
 
 

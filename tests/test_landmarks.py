@@ -180,6 +180,7 @@ def test_impossible_settings_are_refused(setting: str) -> None:
         load_landmark_recipe([setting])
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_weights(small_synthetic_set: Path, tmp_path: Path) -> None:
     class Stopped(Exception):
         pass

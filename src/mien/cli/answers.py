@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mien.cli.console import print_out, shown, stdout
-from mien.errors import OutputError
+from mien.errors import OutputError, require
 from mien.files import saying_where, write_text
 
 if TYPE_CHECKING:
@@ -145,9 +145,14 @@ class Csv:
 
 
 class Parquet:
-    """The same table as Parquet, whole at the end."""
+    """The same table as Parquet, whole at the end.
+
+    Raises:
+        MissingExtraError: the extra `tables` is not installed.
+    """
 
     def __init__(self, path: Path) -> None:
+        require("polars", "tables")  # needed at the very end
         self._path = path
         self._rows: list[dict[str, Any]] = []
 

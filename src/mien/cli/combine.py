@@ -41,10 +41,10 @@ def combine(
 ) -> None:
     import msgspec
 
-    from mien.datasets.prepared import PreparedSet
     from mien.errors import require
 
     require("onnx", "train")
+    from mien.datasets.prepared import PreparedSet
     from mien.training.combine import combine as combine_runs
 
     shares = share or [1.0] * len(run)

@@ -136,7 +136,8 @@ def predict(
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
     used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
-        _tell_doubts(used)
+        if not trust_reference:
+            _tell_doubts(used)
         if save_reference is not None:
             used.save(save_reference)
     seen = _Seen()

@@ -48,6 +48,9 @@ def synth(
         Path | None, typer.Option(help="Draw eight subjects in all 50 classes into this PNG.")
     ] = None,
 ) -> None:
+    from mien.errors import require
+
+    require("vtkmodules", "synth")
     if points and (film or contact_sheet is not None):
         raise MienError("--points takes no photos; leave it away, or leave --film and --contact-sheet away")
     if film:

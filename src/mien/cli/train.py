@@ -66,8 +66,10 @@ def train(
 ) -> None:
     import msgspec
 
-    from mien.datasets.prepared import PreparedSet
     from mien.errors import require
+
+    require("torch", "train")
+    from mien.datasets.prepared import PreparedSet
     from mien.training.recipe import load_recipe
 
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
@@ -76,7 +78,6 @@ def train(
     if from_ is not None and (several or set_ or points is not None or resume or tensorboard):
         raise typer.BadParameter("--from goes with --allow-leaks and --json, and no other option")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
-    require("torch", "train")
     if from_ is not None:
         from mien.training.adapt import adapt
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
-from mien.errors import MienError, MissingExtraError
+from mien.errors import MienError, MissingExtraError, PhotoError, require
 from mien.faces import Face
 from mien.faces.identity import ONE_PERSON
 from mien.faces.points68 import eye_distance
@@ -255,6 +255,12 @@ class Recognitions(Sequence[Recognition]):
         faces = tuple(face for part in parts for face in part)
         return cls(faces, "", tuple(error for part in parts for error in part.errors))
 
+    @classmethod
+    def failed(cls, error: PhotoError) -> Recognitions:
+        """Of a photo that cannot be used."""
+        name = error.photo or "photo"
+        return cls((), name, ((name, error),))
+
     @property
     def error(self) -> MienError | None:
         """What was wrong with the photo; None if nothing was."""
@@ -288,7 +294,11 @@ class Recognitions(Sequence[Recognition]):
         return [face.to_row() for face in self] + failed
 
     def to_polars(self) -> polars.DataFrame:
-        """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone."""
+        """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone.
+
+        Raises:
+            MissingExtraError: the extra `tables` is not installed.
+        """
         return rows_to_polars(self.to_rows())
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -296,7 +306,7 @@ class Recognitions(Sequence[Recognition]):
         try:
             import pandas as pd
         except ModuleNotFoundError as error:
-            raise MissingExtraError("pandas is not installed; run: pip install pandas, or use to_polars") from error
+            raise MissingExtraError("pandas is not installed; run: pip install pandas") from error
         return pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
 
     def __repr__(self) -> str:
@@ -307,9 +317,12 @@ class Recognitions(Sequence[Recognition]):
 
 
 def rows_to_polars(rows: list[dict[str, Any]]) -> polars.DataFrame:
-    """Rows of `Recognitions.to_rows` as a table; bytes of file names that are no UTF-8 stand there as escapes."""
-    import polars as pl
+    """Rows of `Recognitions.to_rows` as a table; bytes of file names that are no UTF-8 stand there as escapes.
 
+    Raises:
+        MissingExtraError: the extra `tables` is not installed.
+    """
+    pl = require("polars", "tables")
     kinds = {str: pl.String, int: pl.Int64, float: pl.Float64}
     texts = [name for name, kind in COLUMNS.items() if kind is str]
     clean = [row | {name: _escaped(row[name]) for name in texts} for row in rows]

