@@ -95,7 +95,7 @@ class ActionEstimates:
     """Estimates actions from displacement.
 
     Attributes:
-        names: of the actions of a synthetic head, `mouthSmileLeft` and the like.
+        names: of the actions of a synthetic head, `mouthSmileLeft` and the like, in the order of their units.
         weights: (136, k), float32: strength for each pixel of displacement.
         constant: (k,), float32.
         landmarker, alignment: of the crops whose landmarks it knows, as in `mien.artifacts.RunMeta`.
@@ -118,13 +118,16 @@ class ActionEstimates:
         return strengths
 
     def estimate(self, moved: NDArray[np.floating]) -> list[tuple[FacialAction, ...]]:
-        """The actions of n faces, in the order of the units; argument as for `strengths`."""
-        split = [(*split_name(name), place) for place, name in enumerate(self.names)]
-        known = sorted(((UNITS[stem], side, place) for stem, side, place in split), key=lambda action: action[:2])
+        """The actions of n faces; argument as for `strengths`."""
         return [
-            tuple(FacialAction(unit.number, side, unit.name, float(row[i])) for unit, side, i in known)
+            tuple(action_of(name, float(strength)) for name, strength in zip(self.names, row, strict=True))
             for row in self.strengths(moved)
         ]
+
+    @property
+    def columns(self) -> list[str]:
+        """Of tables, one for each action, see `FacialAction.column`."""
+        return [action_of(name, 0.0).column for name in self.names]
 
     def save(self, path: Path) -> None:
         """Write them.
@@ -162,6 +165,12 @@ def actions_for(landmarker: str, alignment: str) -> ActionEstimates | None:
     """The estimates that come with mien, if they know landmarks of this kind."""
     known = ActionEstimates.load()
     return known if (known.landmarker, known.alignment) == (landmarker, alignment) else None
+
+
+def action_of(name: str, strength: float) -> FacialAction:
+    """The action of a face, from the name of that of a synthetic head."""
+    stem, side = split_name(name)
+    return FacialAction(UNITS[stem].number, side, UNITS[stem].name, strength)
 
 
 def split_name(action: str) -> tuple[str, Side]:

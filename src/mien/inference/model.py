@@ -165,7 +165,17 @@ class ExpressionModel:
     def actions(self, moved: NDArray[np.float32]) -> list[tuple[FacialAction, ...]]:
         """The facial actions of n faces, from what `moved_from_neutral` gives; none for other landmarks."""
         estimates = actions_for(self.meta.landmarker, self.meta.alignment)
-        return [()] * len(moved) if estimates is None else estimates.estimate(moved.reshape(len(moved), -1))
+        return [()] * len(moved) if estimates is None else estimates.estimate(moved.reshape(-1, DISPLACEMENT_SIZE))
+
+    def action_columns(
+        self, landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The same as columns of a table: `AU12_left` -> strengths, (n,). Arguments as for `scores`."""
+        estimates = actions_for(self.meta.landmarker, self.meta.alignment)
+        if estimates is None:
+            return {}
+        moved = self.moved_from_neutral(landmarks_crop, references)
+        return dict(zip(estimates.columns, estimates.strengths(moved.reshape(-1, DISPLACEMENT_SIZE)).T, strict=True))
 
     def without_parts(
         self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], reference: Reference

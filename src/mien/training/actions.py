@@ -87,7 +87,8 @@ def _true_actions(folder: Path, photos: PreparedSet) -> tuple[tuple[str, ...], N
     truth = read_truth(folder, "actions")
     table = photos.table.select("path").join(truth.select("path", "actions"), on="path", how="left")
     strengths = table["actions"].struct.unnest()
-    names = tuple(name for name in strengths.columns if split_name(name)[0] in UNITS)
+    known = [name for name in strengths.columns if split_name(name)[0] in UNITS]
+    names = tuple(sorted(known, key=lambda name: (UNITS[split_name(name)[0]].number, name)))
     return names, strengths.select(pl.col(name).cast(pl.Float64) for name in names).to_numpy()
 
 
