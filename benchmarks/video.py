@@ -154,8 +154,8 @@ def measure_reading(recognizer: Recognizer, folder: Path) -> None:
     late = 1000 * np.array(tally.delays)
     off = np.percentile(np.abs(late), [50, 90])
     print(
-        f"{tally.onsets} expressions, {len(late)} read as some expression; onset read {np.median(late):+.0f} ms after "
-        f"half strength (median), {np.mean(np.abs(late) <= 100):.0%} within 100 ms; its error either way is "
+        f"{tally.onsets} expressions, {len(late)} read as some expression; onset read {np.median(late):+.0f} ms "
+        f"after half strength (median), {np.mean(np.abs(late) <= 100):.0%} within 100 ms; its error either way is "
         f"{off[0]:.0f} ms (median) and {off[1]:.0f} ms (90th percentile)"
     )
 
