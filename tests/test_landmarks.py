@@ -104,6 +104,7 @@ def test_exposure_and_contrast_do_not_reach_the_layers() -> None:
     assert torch.allclose(spread, same_spread, atol=2e-1)
 
 
+@pytest.mark.slow
 def test_the_exported_file_answers_as_the_network_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = LandmarkNetwork().eval()
