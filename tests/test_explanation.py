@@ -6,7 +6,9 @@ import pytest
 from skimage import data
 
 from mien import Recognizer
+from mien.drawing.recognition import to_photo_steps
 from mien.errors import CheckpointError, MienError
+from mien.faces.alignment import photo_to_crop, stretched
 from mien.faces.points68 import MIRROR, PARTS
 from mien.inference.actions import ACTION_COLUMNS, UNITS, ActionEstimates, actions_for, split_name
 from mien.inference.movements import describe_movements
@@ -97,3 +99,12 @@ def test_leaving_a_part_out_changes_the_answer(recognizer: Recognizer) -> None:
     assert min(without, key=lambda part: without[part]) == "mouth"  # a smile is read from the mouth
     with pytest.raises(MienError):
         recognizer.explain(replace(read, face=read.face.without_pixels()))
+
+
+def test_steps_in_the_photo_undo_what_alignment_did() -> None:
+    rng = np.random.default_rng(0)
+    here = (rng.uniform(0, 400, size=(68, 2)) + [300, 100]).astype(np.float32)
+    there = here + rng.normal(scale=3, size=(68, 2)).astype(np.float32)
+    alignment = photo_to_crop(here)
+    crops = [stretched(alignment.apply(points), 1.3) for points in (here, there)]
+    np.testing.assert_allclose(to_photo_steps(crops[1] - crops[0], here, 1.3), there - here, atol=1e-3)
