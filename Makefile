@@ -20,8 +20,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: setup      ## make faces, train on them, compare four methods, recognise a real photo: demo/report.html
 	$(BIN)/mien demo demo
 
+# A process for each processor already: threads beside them would wait for one another, and double the time.
+test test-all: export OMP_NUM_THREADS = 1
+
 test: setup      ## the quick tests, a process for each processor
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-all: setup  ## all tests, the long ones too
 	$(BIN)/python -m pytest -m '' -n auto --dist loadfile

@@ -43,6 +43,14 @@ def trained(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="session")
+def svm(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the linear model."""
+    run = tmp_path_factory.mktemp("svm") / "svm"
+    train(prepared, run, load_recipe("svm"))
+    return run
+
+
+@pytest.fixture(scope="session")
 def assets() -> HeadAssets:
     """The 3-D head; reading it takes two seconds."""
     return load_head_assets()

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from PIL import Image
 from skimage import data
 
 ROOT = Path(__file__).parents[1]
+PHOTOS = ("passport.jpg", "photo.jpg", "a.jpg", "b.jpg")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
@@ -29,7 +31,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the photos that the README names."""
     folder = tmp_path_factory.mktemp("photos")
-    for name in ("passport.jpg", "photo.jpg", "a.jpg", "b.jpg"):
+    for name in PHOTOS:
         Image.fromarray(data.astronaut()).save(folder / name)
     return folder
 
@@ -41,7 +43,7 @@ def _run(python: Path, photos: Path, code: str) -> str:
 
 
 def test_no_extra_is_installed(python: Path, photos: Path) -> None:
-    for extra in ("torch", "matplotlib", "sklearn", "vtk", "ray", "jinja2"):
+    for extra in ("torch", "matplotlib", "sklearn", "vtk", "ray", "jinja2", "polars", "sympy"):
         code = f"import importlib.util; print(importlib.util.find_spec('{extra}'))"
         assert _run(python, photos, code).strip() == "None", extra
 
@@ -53,6 +55,18 @@ def test_the_python_of_the_readme_runs_as_written(python: Path, photos: Path) ->
     for block in blocks:
         shown = _run(python, photos, f"{block}\nprint(seen.phrase)")
         assert shown.splitlines()[-1]
+
+
+def test_a_table_of_answers_asks_for_the_extra(python: Path, photos: Path) -> None:
+    code = """
+        import mien
+        from mien.errors import MissingExtraError
+        try:
+            mien.Recognizer.load().recognize("photo.jpg").to_polars()
+        except MissingExtraError as error:
+            print(error.extra)
+    """
+    assert _run(python, photos, dedent(code)).strip() == "tables"
 
 
 def test_a_folder_is_read_from_the_command_line_and_drawn(python: Path, photos: Path, tmp_path: Path) -> None:
@@ -82,10 +96,17 @@ def test_a_person_is_enrolled_from_two_photos_read_in_a_third_and_forgotten(
     "words",
     [
         ("train", "set", "run"),
+        ("serve", "--open"),
+        ("combine", "set", "run", "--run", "other"),
         ("synth", "faces"),
         ("synth", "faces", "--ray", "local"),
+        ("synth", "films", "--film"),
         ("video", "film.mp4"),
-        ("serve", "--open"),
+        ("prepare", "set", "prepared"),
+        ("inspect", "set"),
+        ("evaluate", "set", "run"),
+        ("score", "predictions.zip", "truth.txt"),
+        ("predict", "photo.jpg", "--output", "out.parquet"),
     ],
 )
 def test_a_missing_extra_is_one_line(python: Path, photos: Path, words: tuple[str, ...]) -> None:
@@ -94,4 +115,4 @@ def test_a_missing_extra_is_one_line(python: Path, photos: Path, words: tuple[st
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert not (photos / words[1]).exists()
+    assert {path.name for path in photos.iterdir()} == set(PHOTOS)

@@ -52,6 +52,13 @@ def test_help_of_the_command_line_loads_nothing_heavy() -> None:
         assert f" {heavy}\n" not in loaded
 
 
+def test_reading_photos_loads_no_extra() -> None:
+    loaded = _loaded_by("import mien.inference, mien.drawing.recognition, mien.drawing.albums, mien.cli.answers")
+    assert " onnxruntime\n" in loaded
+    for extra in ("torch", "matplotlib", "polars", "sklearn", "jinja2"):
+        assert f" {extra}\n" not in loaded
+
+
 @pytest.mark.parametrize(
     "command", [command.name or command.callback.__name__ for command in app.registered_commands]
 )
@@ -249,6 +256,7 @@ def test_a_saved_reference_serves_later_photos(astronaut: Path, trained: Path, t
     again = _mien(*words, "--reference", saved)
     assert json.loads(first.stdout) == json.loads(again.stdout)
     assert saved.stat().st_size < 5000
+    assert first.stderr == again.stderr  # what speaks against it too
     foreign = _mien("predict", astronaut, "--reference", saved)
     assert (foreign.returncode, foreign.stderr.count("\n")) == (2, 1)
 

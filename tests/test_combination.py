@@ -13,7 +13,7 @@ from mien.evaluation.references import mean_references
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
 from mien.labels import NEUTRAL, CompoundEmotion, Emotion
-from mien.models.combination import Member, combine_heads, log_prior
+from mien.models.combination import Commonness, Member, combine_heads
 from mien.training.combine import combine
 from mien.training.recipe import load_recipe
 from mien.training.train import train
@@ -34,7 +34,7 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def test_a_combined_head_gives_the_weighted_mean_of_log_probabilities(geometry: Path, tmp_path: Path) -> None:
-    prior = log_prior(plain=3, contempt=0.2)
+    prior = Commonness(plain=3, emotions={Emotion.CONTEMPT: 0.2}).log_prior()
     members = [Member(geometry / HEAD_FILE, 0.75, 2.0), Member(geometry / HEAD_FILE, 0.25, 0.5)]
     combine_heads(members, prior, tmp_path / HEAD_FILE)
     displacement = np.random.default_rng(0).normal(scale=4, size=(5, 136)).astype(np.float32)
@@ -75,13 +75,15 @@ def test_one_run_alone_scores_as_before(geometry: Path, prepared: PreparedSet, t
     np.testing.assert_allclose(read[0] / temperature, read[1], atol=1e-4)
 
 
-def test_plain_emotions_gain_and_contempt_loses() -> None:
-    prior = log_prior(plain=2, contempt=0.25)
-    assert prior[NEUTRAL.index] == 0
+def test_what_is_common_gains_and_what_is_rare_loses() -> None:
+    common = Commonness(plain=2, neutral=1.5, emotions={Emotion.CONTEMPT: 0.25, Emotion.HAPPINESS: 4})
+    prior = common.log_prior()
+    assert prior[NEUTRAL.index] == pytest.approx(np.log(1.5))
     assert prior[CompoundEmotion(Emotion.ANGER, Emotion.ANGER).index] == pytest.approx(np.log(2))
+    assert prior[CompoundEmotion(Emotion.HAPPINESS, Emotion.HAPPINESS).index] == pytest.approx(np.log(8))
     assert prior[CompoundEmotion(Emotion.FEAR, Emotion.CONTEMPT).index] == pytest.approx(np.log(0.25))
     assert prior[CompoundEmotion(Emotion.CONTEMPT, Emotion.FEAR).index] == pytest.approx(np.log(0.5))
-    assert not log_prior(1, 1).any()
+    assert not Commonness().log_prior().any()
 
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0]])

@@ -1,9 +1,14 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.artifacts import save_arrays
 from mien.displacement import Population, Reference, displacement, displacement_by_subject
+from mien.errors import DataError
 
 
 def _faces(people: int = 60, photos: int = 20, seed: int = 0) -> tuple[np.ndarray, list[str], np.ndarray]:
@@ -83,3 +88,31 @@ def test_a_mean_reference_counts_its_photos() -> None:
     reference = Reference.from_mean(landmarks[:20])
     assert (reference.kind, reference.photo_count) == ("mean", 20)
     assert reference.landmarks == pytest.approx(landmarks[:20].mean(axis=0), abs=1e-3)
+
+
+def test_a_saved_reference_keeps_the_doubts_about_its_photos_without_their_folders(tmp_path: Path) -> None:
+    made = Reference.from_mean(np.zeros((3, 68, 2)))
+    doubtful = replace(made, strangers=("album/b.jpg", "c\udcff.jpg"), expressive=(("/home/a.jpg", "happy"),))
+    for reference, strangers, expressive in (
+        (made, (), ()),
+        (doubtful, ("b.jpg", "c\\udcff.jpg"), (("a.jpg", "happy"),)),
+    ):
+        reference.save(tmp_path / "saved")
+        back = Reference.load(tmp_path / "saved")
+        assert (back.strangers, back.expressive) == (strangers, expressive)
+        back.save(tmp_path / "again")
+        assert Reference.load(tmp_path / "again").strangers == strangers
+
+
+def test_a_reference_of_the_format_before_is_read(tmp_path: Path) -> None:
+    about = {"mien": "reference", "kind": "neutral", "photo_count": "2", "model": "", "format": "2"}
+    save_arrays(tmp_path / "old", {"landmarks": np.ones((68, 2), np.float32)}, about)
+    assert Reference.load(tmp_path / "old").photo_count == 2
+
+
+@pytest.mark.parametrize("broken", ["[", "3", '[["a.jpg"]]'])
+def test_a_reference_whose_doubts_are_broken_is_refused(tmp_path: Path, broken: str) -> None:
+    about = {"mien": "reference", "kind": "neutral", "photo_count": "2", "model": "", "expressive": broken}
+    save_arrays(tmp_path / "broken", {"landmarks": np.ones((68, 2), np.float32)}, about)
+    with pytest.raises(DataError):
+        Reference.load(tmp_path / "broken")

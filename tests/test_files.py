@@ -74,10 +74,8 @@ def test_other_parameters_are_told_with_both_values_however_deep_they_stand(tmp_
     now = {"split": {"seed": 2, "test": 0.1}, "size": 3, "kind": "b"}
     claim_folder(tmp_path, "plan.json", before, "choose another")
     with pytest.raises(OtherParametersError) as raised:
-        claim_folder(tmp_path, "plan.json", now, "choose another", "{}={}".format)
+        claim_folder(tmp_path, "plan.json", now, "choose another")
     assert raised.value.differing == {"split.seed": (1, 2), "size": (None, 3), "kind": ({"a": 1}, "b")}
-    assert "split.seed=1" in str(raised.value)
-    assert "split.seed=2" in str(raised.value)
 
 
 def test_claiming_removes_what_a_killed_process_had_begun_and_nothing_else(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -212,11 +215,14 @@ def test_photos_of_one_person_make_their_reference_without_their_pixels_being_ke
     assert recognizer.recognize_person(bad, errors="return")[0] is None
 
 
-def test_a_happy_face_given_as_neutral_is_named() -> None:
+def test_a_happy_face_given_as_neutral_is_named_after_saving_too(tmp_path: Path) -> None:
     shipped = Recognizer.load()
     happy = data.astronaut()
-    ((_, phrase),) = shipped.neutral_reference(happy).expressive
+    reference = shipped.neutral_reference(happy)
+    ((_, phrase),) = reference.expressive
     assert phrase == shipped.recognize(happy).phrase
+    reference.save(tmp_path / "saved")
+    assert mien.Reference.load(tmp_path / "saved").expressive == reference.expressive
     assert Recognizer.load(trust_reference=True).neutral_reference(happy).expressive == ()
 
 
@@ -376,3 +382,14 @@ def test_a_run_whose_meta_is_of_another_shape_is_refused(trained: Path, tmp_path
     (tmp_path / META_FILE).write_text(meta)
     with pytest.raises(CheckpointError):
         ExpressionModel.load(tmp_path)
+
+
+def test_reading_a_photo_leaves_nothing_in_the_temporary_folder(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run(
+        [sys.executable, "-c", "import mien; mien.Recognizer.load()"],
+        env=environment | {"TMPDIR": str(tmp_path)},
+        check=True,
+        timeout=120,
+    )
+    assert list(tmp_path.iterdir()) == []

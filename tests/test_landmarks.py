@@ -104,6 +104,7 @@ def test_exposure_and_contrast_do_not_reach_the_layers() -> None:
     assert torch.allclose(spread, same_spread, atol=2e-1)
 
 
+@pytest.mark.slow
 def test_the_exported_file_answers_as_the_network_does(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = LandmarkNetwork().eval()
@@ -180,6 +181,7 @@ def test_impossible_settings_are_refused(setting: str) -> None:
         load_landmark_recipe([setting])
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_to_the_same_weights(small_synthetic_set: Path, tmp_path: Path) -> None:
     class Stopped(Exception):
         pass

@@ -259,7 +259,15 @@ def test_a_batch_scores_as_its_photos_do_one_by_one(config: NetworkConfig) -> No
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
+def _quick_to_export(config: NetworkConfig) -> bool:
+    return config.visual == "none" or config.head == "direct"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(config, marks=() if _quick_to_export(config) else pytest.mark.slow) for config in CONFIGS],
+    ids=str,
+)
 def test_encoder_and_head_score_as_torch_does_for_any_batch_size(config: NetworkConfig, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = build_network(config).eval()

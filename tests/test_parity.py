@@ -18,6 +18,8 @@ from mien.training.scoring import network_scores
 from mien.training.train import train
 
 SHORT = ("training.iterations=3", "training.validate_every=3", "training.batch_size=16", "training.precision=float32")
+SLOW = ("pictures alone", "two heads")
+"""Whose way is part of others' ways."""
 NETWORKS = {
     "relative features": ("mien", "training.warmup=0"),
     "geometry alone": ("mien", "network.visual=none", "network.relative_visual=false", "training.warmup=0"),
@@ -27,15 +29,29 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_recognition_scores_a_set_as_training_did(prepared: PreparedSet, tmp_path: Path, kind: str) -> None:
+@pytest.fixture(scope="module")
+def relative(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose network compares features."""
+    name, *settings = NETWORKS["relative features"]
+    run = tmp_path_factory.mktemp("relative")
+    train(prepared, run, load_recipe(name, (*SHORT, *settings)))
+    return run
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW else ()) for kind in NETWORKS]
+)
+def test_recognition_scores_a_set_as_training_did(
+    prepared: PreparedSet, relative: Path, tmp_path: Path, kind: str
+) -> None:
     name, *settings = NETWORKS[kind]
-    recipe = load_recipe(name, (*SHORT, *settings))
-    train(prepared, tmp_path, recipe)
+    recipe, run = load_recipe(name, (*SHORT, *settings)), relative if kind == "relative features" else tmp_path
+    if run is tmp_path:
+        train(prepared, run, recipe)
     part = prepared.select("validation", "test")
     config = NetworkConfig(**recipe.as_dict()["network"])
-    expected = network_scores(load_network(tmp_path, config), part)
-    np.testing.assert_allclose(run_scores(tmp_path, part), expected, rtol=1e-3, atol=1e-3)
+    expected = network_scores(load_network(run, config), part)
+    np.testing.assert_allclose(run_scores(run, part), expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("settings", [(), ("features=landmarks",)], ids=["displacement", "landmarks"])
@@ -67,10 +83,9 @@ def test_no_photo_is_its_own_neutral_reference(prepared: PreparedSet, trained: P
 
 
 def test_a_reference_holds_the_mean_feature_where_the_network_compares_features(
-    prepared: PreparedSet, tmp_path: Path
+    prepared: PreparedSet, relative: Path
 ) -> None:
-    train(prepared, tmp_path, load_recipe("mien", (*SHORT, "training.warmup=0")))
-    model, part = ExpressionModel.load(tmp_path), prepared.select("test")
+    model, part = ExpressionModel.load(relative), prepared.select("test")
     features = precompute_features(model, part)
     many = model.reference(part.landmarks[:9], features[:9])
     assert many.feature is not None

@@ -48,7 +48,7 @@ def test_a_profile_comes_back_as_it_was_saved(profile: SubjectProfile) -> None:
     np.testing.assert_array_equal(back.reference.landmarks, profile.reference.landmarks)
     for name in ("name", "landmarker", "photo_count", "neutral_count", "enrolled"):
         assert getattr(back, name) == getattr(profile, name)
-    for name in ("kind", "photo_count", "model"):
+    for name in ("kind", "photo_count", "model", "strangers", "expressive"):
         assert getattr(back.reference, name) == getattr(profile.reference, name)
 
 
@@ -135,6 +135,7 @@ def test_all_photos_make_the_profile(recognizer: Recognizer, shown: Literal["neu
     assert profile.reference.kind == {"neutral": "neutral", "mixed": "estimated"}[shown]
 
 
+@pytest.mark.slow
 def test_a_person_is_enrolled_read_carried_over_and_forgotten_on_the_command_line(tmp_path: Path) -> None:
     photos = [tmp_path / "one.png", tmp_path / "two.png"]
     Image.fromarray(data.astronaut()).save(photos[0])

@@ -30,7 +30,6 @@ from mien.errors import MienError  # noqa: E402
 from mien.server import Limits, ServerSettings, create_app  # noqa: E402
 from mien.server.guard import Rates  # noqa: E402
 from mien.server.memory import Expiring  # noqa: E402
-from mien.server.movement import find_movements  # noqa: E402
 from mien.server.problems import KINDS, MEDIA_TYPE, Problem  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -95,7 +94,7 @@ def test_a_neutral_photo_as_reference_makes_the_stern_face_neutral(client: Any) 
     assert alone["label"] != "N_N"
     assert compared["label"] == "N_N"
     assert compared["reference"]["kind"] == "neutral"
-    assert compared["moved"] == []  # it is compared with itself
+    assert compared["movements"] == []  # it is compared with itself
     assert client.delete(f"/v1/references/{made.json()['reference']}").status_code == 204
     gone = client.post(
         "/v1/photos", files=[_photo(sample("ben-neutral"))], data={"reference": made.json()["reference"]}
@@ -448,16 +447,6 @@ def test_a_client_that_asks_too_often_is_refused_and_others_are_not() -> None:
     rates = Rates(rate=0, burst=3)
     assert [rates.take("a") for _ in range(4)] == [True, True, True, False]
     assert rates.take("b")
-
-
-def test_what_moved_is_nothing_against_itself_and_turns_with_the_sign(rest: np.ndarray) -> None:
-    moved = rest.copy()
-    moved[[48, 54], 1] -= 12  # up
-    assert find_movements(rest, rest) == []
-    up, down = find_movements(moved, rest), find_movements(rest, moved)
-    assert {one.region for one in up} == {one.region for one in down}
-    assert [one.change for one in up if one.region == "mouth corners"] == ["raised"]
-    assert [one.change for one in down if one.region == "mouth corners"] == ["lowered"]
 
 
 def test_every_route_says_what_problems_it_has() -> None:

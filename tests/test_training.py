@@ -111,7 +111,7 @@ def test_a_wrong_setting_is_refused_by_name(setting: str, key: str, value: objec
     with pytest.raises(RecipeError) as refused:
         load_recipe("quick", [setting])
     assert (refused.value.key, refused.value.value) == (key, value)
-    assert setting in str(refused.value)
+    assert refused.value.source == f"--set {setting}"
     assert "\n" not in str(refused.value)
 
 
@@ -127,7 +127,7 @@ def test_a_wrong_file_is_refused_with_its_path(tmp_path: Path) -> None:
         with pytest.raises(RecipeError) as refused:
             load_recipe(str(path))
         assert refused.value.key == key
-        assert str(path) in str(refused.value)
+        assert str(path) in str(refused.value)  # the file is named
     with pytest.raises(RecipeError):
         load_recipe(str(tmp_path / "none.toml"))
 
@@ -140,7 +140,6 @@ def test_an_old_key_is_answered_with_its_new_name_in_files_and_settings(old: str
         with pytest.raises(RecipeError) as refused:
             load_recipe(*arguments)
         assert refused.value.new_name == RENAMED_KEYS[old]
-        assert RENAMED_KEYS[old] in str(refused.value)
 
 
 @pytest.mark.parametrize("key", RENAMED_KEYS.values())
@@ -177,7 +176,7 @@ def test_reading_a_recipe_loads_no_torch() -> None:
 def test_an_unknown_recipe_is_refused_with_those_there_are() -> None:
     with pytest.raises(RecipeError) as refused:
         load_recipe("nonsense")
-    assert all(name in str(refused.value) for name in recipe_names())
+    assert all(name in str(refused.value) for name in recipe_names())  # each is named
 
 
 def test_mirrored_displacement_is_the_displacement_of_the_mirrored_face() -> None:
@@ -423,36 +422,36 @@ def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(prepared: Pr
         train(prepared, tmp_path / "run", load_recipe("lda"))
 
 
-def test_the_fused_network_is_trained_evaluated_and_reported(prepared: PreparedSet, tmp_path: Path) -> None:
-    runs = {"fused": tmp_path / "fused", "svm": tmp_path / "svm"}
+def test_the_fused_network_is_trained_evaluated_and_reported(
+    prepared: PreparedSet, svm: Path, tmp_path: Path
+) -> None:
+    runs = {"fused": tmp_path / "fused", "svm": svm}
     train(prepared, runs["fused"], load_recipe("quick", (*SMALL, 'training.references="mixed"')))
-    train(prepared, runs["svm"], load_recipe("svm"))
     part = prepared.select("test")
-    fused, svm = evaluate(runs, part)
+    fused, linear = evaluate(runs, part)
     assert fused.scores.shape == (50, 50)
-    assert svm.accuracies[0] > 0.9
+    assert linear.accuracies[0] > 0.9
     assert {measured.reference for measured in fused.meta.calibration} == {"mean", "neutral", "estimated"}
-    write_report(tmp_path / "report.html", "A <title>", "Made faces.", part, "test", [fused, svm])
+    write_report(tmp_path / "report.html", "A <title>", "Made faces.", part, "test", [fused, linear])
     page = (tmp_path / "report.html").read_text()
     assert "that no model was trained or chosen on" in page
     assert "A &lt;title&gt;" in page
     assert page.count("data:image/png") >= 5
-    assert f"{svm.accuracies[0]:.3f}" in page
+    assert f"{linear.accuracies[0]:.3f}" in page
 
 
-def test_a_report_says_what_the_models_know_of_the_subjects(prepared: PreparedSet, tmp_path: Path) -> None:
+def test_a_report_says_what_the_models_know_of_the_subjects(prepared: PreparedSet, svm: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared.path, tmp_path / "other")
     table = pl.read_parquet(tmp_path / "other" / "samples.parquet")
     table.with_columns(face_score=pl.lit(0.5)).write_parquet(tmp_path / "other" / "samples.parquet")
     other = PreparedSet.open(tmp_path / "other")
-    train(prepared, tmp_path / "run", load_recipe("svm"))
     for photos, split, sentence in (
         (prepared, "train", "that the models were trained on"),
         (prepared, "validation", "that the models were chosen on"),
         (other, "test", "a model was trained on another set"),
     ):
         part = photos.select(split)
-        results = evaluate({"svm": tmp_path / "run"}, part)
+        results = evaluate({"svm": svm}, part)
         write_report(tmp_path / "report.html", "Title", "Made faces.", part, split, results)
         assert sentence in (tmp_path / "report.html").read_text()
 
@@ -480,9 +479,10 @@ def test_a_set_without_validation_subjects_is_refused(prepared: PreparedSet, tmp
 def test_a_missing_extra_is_answered_with_the_command_that_brings_it() -> None:
     with pytest.raises(MissingExtraError) as refused:
         require("a_package_that_is_not_there", "synth")
-    assert "mien[synth]" in str(refused.value)
+    assert refused.value.extra == "synth"
 
 
+@pytest.mark.slow
 def test_a_recipe_with_everything_is_resumed_to_the_same_weights(prepared: PreparedSet, tmp_path: Path) -> None:
     settings = (
         'network.outputs="joint-and-factors"', "training.ema_decay=0.9", "training.warmup=2",
@@ -554,7 +554,7 @@ def test_a_label_that_is_none_is_refused_with_its_place(prepared: PreparedSet, t
     wrong = prepared.table.with_columns(label=pl.lit("8_1"))
     with pytest.raises(DataError) as refused:
         train(replace(prepared, table=wrong), tmp_path / "run", load_recipe("svm"))
-    assert str(prepared.path / "samples.parquet") in str(refused.value)
+    assert (refused.value.path, refused.value.column) == (prepared.path / "samples.parquet", "label")
     assert not (tmp_path / "run").exists()
 
 

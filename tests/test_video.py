@@ -260,6 +260,48 @@ def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) 
     assert (np.diff(times) > 0).all()
 
 
+def test_times_that_start_anew_go_on_rising(tmp_path: Path, woman: Picture) -> None:
+    with av.open(str(tmp_path / "once.ts"), "w", format="mpegts") as container:
+        stream = container.add_stream("mpeg2video", rate=RATE)
+        stream.width, stream.height, stream.pix_fmt = 480, 360, "yuv420p"
+        for _ in range(6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(woman, format="rgb24")))
+        container.mux(stream.encode())
+    once = (tmp_path / "once.ts").read_bytes()
+    (tmp_path / "twice.ts").write_bytes(once + once)
+    with Film.open(tmp_path / "twice.ts") as film:
+        times = [frame.time for frame in film.frames()]
+    assert len(times) == 12
+    assert (np.diff(times) > 0).all()
+
+
+def test_of_many_frames_a_second_each_is_read_at_its_time(
+    tmp_path: Path, woman: Picture, recognizer: Recognizer
+) -> None:
+    write_film(tmp_path / "fast.mp4", ((woman, i / 240) for i in range(144)), 240)
+    frames = list(read(tmp_path / "fast.mp4", recognizer))
+    assert [frame.time for frame in frames] == pytest.approx([i / 240 for i in range(144)], abs=1e-3)
+    assert {face.track for frame in frames for face in frame} == {0}
+    assert all(len(frame) == 1 for frame in frames)
+    assert frames[-1][0].recognition.reference.photo_count == 2  # by time, not by frames
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_of_a_camera_that_is_unplugged_everything_before_is_kept(
+    tmp_path: Path, woman: Picture, recognizer: Recognizer, share: float
+) -> None:
+    noise = np.random.default_rng(0)
+    pictures = [np.clip(woman + noise.normal(0, 4, woman.shape), 0, 255).astype(np.uint8) for _ in range(30)]
+    content = _film(tmp_path / "whole.mkv", pictures).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(content[: int(share * len(content))])
+    camera = Film("/dev/video0", av.open(str(tmp_path / "cut.mkv")), is_live=True)  # which ends, as no camera does
+    seen: list[int] = []
+    with camera, pytest.raises(FilmError) as gone:
+        seen += [len(frame) for frame in read(camera, recognizer)]
+    assert gone.value.film == "/dev/video0"
+    assert camera.problem is gone.value
+
+
 def test_a_film_that_lies_on_its_side_is_turned(tmp_path: Path, woman: Picture) -> None:
     path = _film(tmp_path / "upright.mp4", [np.rot90(woman)] * 3)
     content = bytearray(path.read_bytes())
@@ -443,19 +485,31 @@ def test_films_are_read_as_the_documents_say(film: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_film_in_8k_is_read(tmp_path: Path, woman: Picture, recognizer: Recognizer) -> None:
+    large = np.asarray(Image.fromarray(woman).resize((7680, 5760)))[:4320]
+    frame = next(read(_film(tmp_path / "8k.mp4", [large]), recognizer))
+    assert max(frame.image.shape) == 1920
+    expected = recognizer.recognize(woman).face.landmarks_photo * 16
+    assert np.abs(frame[0].recognition.face.landmarks_photo - expected).mean() < 50
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells the peak of a process there")
-def test_a_long_film_takes_no_more_memory_than_a_short_one(tmp_path: Path, woman: Picture) -> None:
-    peaks = []
-    for name, times in (("short", 400), ("long", 4000)):
-        frames = ((_moved(woman, round(20 * np.sin(i / 8))), i / RATE) for i in range(times))
-        write_film(tmp_path / f"{name}.mp4", frames, RATE)
+def test_an_hour_of_film_takes_no_more_memory_than_six_minutes(tmp_path: Path, woman: Picture) -> None:
+    near, peaks = woman[:200, 100:340], []
+    for name, seconds in (("short", 360), ("long", 3600)):  # a frame every two seconds
+        frames = ((_moved(near, round(15 * np.sin(i / 8))), 2.0 * i) for i in range(seconds // 2))
+        film, table = tmp_path / f"{name}.mp4", tmp_path / f"{name}.parquet"
+        write_film(film, frames, 0.5)
         code = (
             "from pathlib import Path; from mien.video import analyse;"
-            f"analyse({str(tmp_path / f'{name}.mp4')!r}, Path({str(tmp_path / f'{name}.parquet')!r}), piece=200);"
-            "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"  # kB, since its start
+            f"found = analyse({str(film)!r}, Path({str(table)!r}), piece=100);"
+            "print(found.faces, Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"  # kB
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        peaks.append(int(done.stdout) // 1024)
+        faces, peak = map(int, done.stdout.split())
+        assert faces > 0.9 * seconds / 2
+        peaks.append(peak // 1024)
     assert peaks[1] < peaks[0] + 40
     assert peaks[1] < 500

@@ -9,6 +9,7 @@ It reads what a face displays, not what a person feels.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from mien.errors import MienError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from mien.faces import Face, Faces
     from mien.inference import Recognition, Recognitions, Recognizer, SubjectProfile
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+"""Else onnxruntime, from 1.32 on, begins a session of telemetry when it is imported; no photo leaves the machine, and
+nothing else does."""
 _LAZY = {
     "Face": "mien.faces",
     "Faces": "mien.faces",

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from mien.errors import CheckpointError
-from mien.files import replacing, write_json
+from mien.files import hash_file, replacing, write_json
 
 META_FILE = "meta.json"
 HEAD_FILE = "head.onnx"
@@ -56,6 +56,8 @@ class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fingerprint: of the set, see `PreparedSet.fingerprint`.
         training, validation: how much of it.
         landmark_size: side of the crops that its landmarks were found on; None for the stored crops.
+        points: fingerprint of the points without photos that it was trained on instead, see
+            `mien.training.simulation`; None: on the photos of the set.
     """
 
     name: str
@@ -63,6 +65,7 @@ class TrainingData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: Count
     validation: Count
     landmark_size: int | None = None
+    points: str | None = None
 
 
 class Calibration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,7 +169,7 @@ def load_meta(run: Path) -> RunMeta:
 def hash_files(run: Path) -> dict[str, str]:
     """Name -> SHA-256 of the files of a run that recognition reads, as `RunMeta.files` holds them."""
     names = (HEAD_FILE, ENCODER_FILE, POPULATION_FILE)
-    return {name: _hash_file(run / name) for name in names if (run / name).is_file()}
+    return {name: hash_file(run / name) for name in names if (run / name).is_file()}
 
 
 def read_checked(run: Path, name: str, meta: RunMeta) -> bytes:
@@ -209,8 +212,3 @@ def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise CheckpointError(f"{path}: damaged (values that are no numbers); train the run again")
     return arrays
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

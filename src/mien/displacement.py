@@ -13,6 +13,7 @@ A reference can come from three places, and a `Reference` says from which:
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,8 @@ from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
-_FORMAT = 2
-"""Of saved references. Those of format 1 know no identity."""
+_FORMAT = 3
+"""Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
 
 Vector = NDArray[np.float32]
 """Shape (136,): x1 y1 ... x68 y68, crop pixels."""
@@ -49,8 +50,9 @@ class Reference:
             none.
         identity: shape (128,), float32: who it is, by which photos of somebody else are noticed (see
             `mien.faces.identity`); None: not checked.
-        strangers: names of the photos among those it was made from that show another person than most. Not saved.
-        expressive: (name, phrase) of the photos that were said to be neutral but read otherwise. Not saved.
+        strangers: names of the photos among those it was made from that show another person than most; saved
+            without their folders.
+        expressive: (name, phrase) of the photos that were said to be neutral but read otherwise; saved likewise.
     """
 
     landmarks: NDArray[np.float32]
@@ -90,7 +92,8 @@ class Reference:
         optional = {"feature": self.feature, "identity": self.identity}
         arrays = {"landmarks": self.landmarks} | {name: row for name, row in optional.items() if row is not None}
         about = {"mien": "reference", "kind": self.kind, "photo_count": str(self.photo_count), "model": self.model}
-        about["format"] = str(_FORMAT)
+        about |= {"format": str(_FORMAT), "strangers": json.dumps([_file_name(name) for name in self.strangers])}
+        about["expressive"] = json.dumps([(_file_name(name), phrase) for name, phrase in self.expressive])
         save_arrays(Path(path), arrays, {**(notes or {}), **about}, private)
 
     @classmethod
@@ -113,10 +116,17 @@ class Reference:
             if about.get("mien") != "reference" or kind not in ("mean", "neutral", "estimated") or not whole:
                 raise ValueError("its content is of another kind")
             feature, photos = arrays.get("feature"), int(about["photo_count"])
-            return cls(landmarks, kind, photos, feature, about["model"], identity)
+            strangers = tuple(map(str, json.loads(about.get("strangers", "[]"))))
+            expressive = tuple((str(name), str(phrase)) for name, phrase in json.loads(about.get("expressive", "[]")))
+            return cls(landmarks, kind, photos, feature, about["model"], identity, strangers, expressive)
         except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
             reason = str(error) or type(error).__name__
             raise DataError(f"{os.fspath(path)}: no reference that mien saved ({reason}); make it again") from error
+
+
+def _file_name(photo: str) -> str:
+    """Without the folder, which is nobody's business who is given the file; bytes that are no UTF-8 as escapes."""
+    return os.path.basename(photo).encode(errors="backslashreplace").decode()
 
 
 def mean_feature(features: NDArray[np.float32]) -> NDArray[np.float32]:

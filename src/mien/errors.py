@@ -24,6 +24,7 @@ Every message says what was seen, where, and what to do about it, in one line::
     │   ├── BusyError             a folder in which another process works
     │   └── UnfinishedError       a run that was begun, to be resumed only when asked
     ├── WorkerLostError   a worker process or machine that died
+    ├── ClusterError      a Ray cluster that cannot be joined, or whose machines lack something
     └── MissingExtraError a part of mien that is not installed
 
 The command line prints the message of a `MienError` on stderr and exits with 2; anything else is a
@@ -311,8 +312,30 @@ class WorkerLostError(MienError):
     """A worker process or machine that died, or a task that was lost with several of them."""
 
 
+class ClusterError(MienError):
+    """A Ray cluster that cannot be joined, or whose machines lack what the work needs.
+
+    Attributes:
+        reason: what Ray or the machine said.
+        address: of the cluster that cannot be joined; None where it was joined.
+    """
+
+    def __init__(self, message: str, reason: str = "", address: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.address = address
+
+
 class MissingExtraError(MienError, ImportError):
-    """A part of mien that is not installed."""
+    """A part of mien that is not installed.
+
+    Attributes:
+        extra: that brings it; None where it is no extra of mien.
+    """
+
+    def __init__(self, message: str, extra: str | None = None) -> None:
+        super().__init__(message)
+        self.extra = extra
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -327,5 +350,6 @@ def require(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs the package '{error.name}', which is not installed; run: pip install 'mien[{extra}]'"
+            f"this needs the package '{error.name}', which is not installed; run: pip install 'mien[{extra}]'",
+            extra,
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import io
 import json
 import os
@@ -110,6 +111,12 @@ def saying_where(path: Path) -> Iterator[None]:
         else:
             remedy = f"it cannot be written ({error.strerror or error}); choose another place"
         raise OutputError(f"{path}: {remedy}", path=path, errno=error.errno) from error
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

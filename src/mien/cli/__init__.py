@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mien.cli import (
+    actions,
     challenge,
     combine,
     demo,
@@ -49,6 +50,7 @@ for command in (
     displacement,
     train,
     combine,
+    actions,
     evaluate,
     challenge,
     reproduce,

@@ -17,14 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from mien.cli.console import print_out, shown, stdout
-from mien.errors import OutputError
+from mien.errors import OutputError, require
 from mien.files import saying_where, write_text
 
 if TYPE_CHECKING:
-    from mien.inference import Recognitions
+    from mien.inference import Recognition, Recognitions, Recognizer
 
 FILE_ENDINGS = (".json", ".jsonl", ".csv", ".parquet")
 _NAME_WIDTH = 36
+_TOLD = 6
+"""Movements that are told of each face."""
 
 
 class Answers(Protocol):
@@ -42,9 +44,11 @@ class Lines:
 
     Args:
         names: of all photos, so that the columns stand below each other.
+        explainer: explains each answer below its line; None: nothing does.
     """
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], explainer: Recognizer | None = None) -> None:
+        self._explainer = explainer
         self._width = min(_NAME_WIDTH, max((len(shown(name)) for name in names), default=0))
         self._room = stdout.width if stdout.is_terminal else None
 
@@ -58,9 +62,21 @@ class Lines:
             others = ", ".join(f"{other.phrase} {p:.0%}" for other, p in face.top(3)[1:])
             whole = f"{line}   or {others}"
             print_out(whole if self._room is None or len(whole) <= self._room else line)
+            if self._explainer is not None:
+                self._explain(face, self._explainer)
 
     def end(self) -> None:
         """Nothing."""
+
+    @staticmethod
+    def _explain(face: Recognition, explainer: Recognizer) -> None:
+        """What moved, and without which part of the face the answer would be another."""
+        moved = ", ".join(f"{m.part} {m.change} {100 * m.amount:.0f}" for m in face.movements[:_TOLD])
+        print_out(f"    moved, in percent of the distance of the eyes: {moved or 'nothing to speak of'}")
+        if face.face.crop.size:
+            without = sorted(explainer.explain(face).items(), key=lambda part: part[1])
+            most = ", ".join(f"{part} {probability:.0%}" for part, probability in without[:3])
+            print_out(f"    {face.phrase}, were a part as when neutral: {most}")
 
 
 class Json:
@@ -145,9 +161,14 @@ class Csv:
 
 
 class Parquet:
-    """The same table as Parquet, whole at the end."""
+    """The same table as Parquet, whole at the end.
+
+    Raises:
+        MissingExtraError: the extra `tables` is not installed.
+    """
 
     def __init__(self, path: Path) -> None:
+        require("polars", "tables")  # needed at the very end
         self._path = path
         self._rows: list[dict[str, Any]] = []
 
@@ -164,18 +185,21 @@ class Parquet:
 
 
 @contextmanager
-def answers_to(names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Iterator[Answers]:
+def answers_to(
+    names: list[str], output: Path | None, as_json: bool, as_lines: bool, explainer: Recognizer | None = None
+) -> Iterator[Answers]:
     """Where the answers go; ends it also where the run is stopped on its way.
 
     Args:
         names: of all photos.
         output: a file, whose ending says in which form; None for stdout.
         as_json, as_lines: JSON, or JSON lines, on stdout.
+        explainer: explains each answer, in lines for people.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    answers = _Placed(_open(names, output, as_json, as_lines), output or Path("stdout"))
+    answers = _Placed(_open(names, output, as_json, as_lines, explainer), output or Path("stdout"))
     try:
         yield answers
     except BaseException:
@@ -202,9 +226,11 @@ class _Placed:
             self._answers.end()
 
 
-def _open(names: list[str], output: Path | None, as_json: bool, as_lines: bool) -> Answers:
+def _open(
+    names: list[str], output: Path | None, as_json: bool, as_lines: bool, explainer: Recognizer | None
+) -> Answers:
     if output is None:
-        return Json(None) if as_json else JsonLines(None) if as_lines else Lines(names)
+        return Json(None) if as_json else JsonLines(None) if as_lines else Lines(names, explainer)
     if os.path.isdir(output) or (os.path.exists(output) and not os.access(output, os.W_OK)):
         raise OutputError(f"{output}: a folder, or a file that may not be written; choose another place")
     match output.suffix.lower():

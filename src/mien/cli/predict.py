@@ -30,7 +30,7 @@ _MANY = 8
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        epilog="Examples: mien predict photo.jpg  |  mien predict photo.jpg --neutral neutral.jpg --picture out.png"
+        epilog="Examples: mien predict photo.jpg  |  mien predict photo.jpg --neutral neutral.jpg --explain"
         "  |  mien predict photo.jpg --reference Anna"
         "  |  mien predict album/ --group-by person --output album.csv  |  mien predict *.jpg --jsonl",
         help="Read the expression in photos, each as a dominant and a complementary emotion.",
@@ -88,6 +88,10 @@ def predict(
     picture: Annotated[
         Path | None, typer.Option(help="Draw face and probabilities into this PNG or JPEG (one photo).")
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say below each answer what moved, and which part of the face spoke for it."),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON array, an entry a face.")] = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a line of JSON a face, as it comes.")] = False,
     output: Annotated[
@@ -110,6 +114,7 @@ def predict(
         named,
         [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
         references=sum((bool(neutral), same_person, reference is not None, group_by is not None)),
+        explain=explain,
         forms=sum((json, jsonl, output is not None)),
         faces=(faces, largest_face),
         outputs=(save_reference, picture, output),
@@ -136,11 +141,13 @@ def predict(
     sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
     used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
-        _tell_doubts(used)
+        if not trust_reference:
+            _tell_doubts(used)
         if save_reference is not None:
             used.save(save_reference)
     seen = _Seen()
-    with answers_to(named, output, json, jsonl) as answers, _progress(len(named)) as show:
+    explainer = recognizer if explain else None
+    with answers_to(named, output, json, jsonl, explainer) as answers, _progress(len(named)) as show:
         executor = _executor(len(named), workers, ray)
         if same_person:
             used, read = recognizer.recognize_person(
@@ -196,6 +203,7 @@ def _refuse_contradictions(
     named: list[str],
     inputs: list[Path],
     references: int,
+    explain: bool,
     forms: int,
     faces: tuple[str, bool],
     outputs: tuple[Path | None, Path | None, Path | None],
@@ -214,6 +222,9 @@ def _refuse_contradictions(
         "--group-by reads every face; leave --largest-face and --picture away": album and (largest or picture),
         "a reference is of one person; leave --faces all away, or choose --faces largest": (
             references and not album and which == "all" and not largest
+        ),
+        "--explain goes with lines for people; JSON holds movements and actions anyway, so leave one of them away": (
+            explain and (forms > 0 or album)
         ),
         "--json, --jsonl and --output are three forms of the answers; choose one": forms > 1,
         "--largest-face and --faces all exclude each other; choose one": largest and which == "all",

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mien.datasets.manifest import Manifest
-    from mien.datasets.preparation import Summary
+    from mien.datasets.preparation import Note, Summary
     from mien.datasets.prepared import Counts
 
 SHOWN = 10
 """Photos and leaks that are named one by one."""
 SOME_UNUSABLE = 1
 """Exit code."""
+_NOTES: dict[Note, str] = {
+    "several faces": "photos show several faces; the largest was taken",
+    "no face found": "photos show no face that was found; the whole photo was taken",
+    "repaired": "photos lack the end of their file, but no pixel",
+    "unlabelled": "photos have no label; they count towards their subject's mean",
+    "single photo": "subjects have one photo that can be used: their displacement from its mean is zero",
+    "in no part": "labelled subjects are in no part of this split",
+}
 
 Share = Annotated[float, typer.Option(min=0, max=0.9, help="Share of subjects, for those without a split.")]
 
@@ -145,8 +153,8 @@ def _print(summary: Summary, counts: Counts, others: Mapping[str, int], out: Pat
         stderr.print(f"leak: {leak.text}", soft_wrap=True)
     if len(summary.leaks) > SHOWN:
         stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect", soft_wrap=True)
-    for note in summary.notes:
-        stdout.print(note, soft_wrap=True)
+    for note, count in summary.notes.items():
+        stdout.print(f"{count} {_NOTES[note]}", soft_wrap=True)
     again = " (was up to date)" if summary.up_to_date else ""
     stdout.print(shown(f"{out}: {'; '.join(_facts(summary, counts, others))}{again}"), soft_wrap=True)
 

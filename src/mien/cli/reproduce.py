@@ -38,11 +38,11 @@ def reproduce(
     faces: Annotated[str | None, typer.Option(help="A sentence for the report: on what faces it runs.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:
-    from mien.datasets.prepared import PreparedSet
     from mien.errors import require
 
     for module in ("torch", "matplotlib", "jinja2"):
         require(module, "train")
+    from mien.datasets.prepared import PreparedSet
     from mien.studies.reproduce import reproduce_paper
 
     data = PreparedSet.open(prepared)

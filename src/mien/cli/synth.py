@@ -9,6 +9,7 @@ import typer
 
 from mien.cli.console import progress_bar, refuse_output, stdout
 from mien.cli.execution import Ray, Workers, make_executor
+from mien.errors import MienError
 
 if TYPE_CHECKING:
     from mien.jobs.executors import Executor
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        epilog="Examples: mien synth faces --subjects 30 --samples 1  |  mien synth films --film --subjects 4",
+        epilog="Examples: mien synth faces --subjects 30 --samples 1  |  mien synth films --film --subjects 4  |  "
+        "mien synth points --points --subjects 1500 --samples 1",
         help="Make photos of synthetic subjects, in all 50 expressions, with exact ground truth.",
     )(synth)
 
@@ -36,6 +38,9 @@ def synth(
         bool,
         typer.Option("--film", help="Make films of two subjects each, with the truth of every frame, no photos."),
     ] = False,
+    points: Annotated[
+        bool, typer.Option("--points", help="Take no photos; write only where the landmarks are, 20 times faster.")
+    ] = False,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of a film, about.")] = 40,
     workers: Workers = None,
     ray: Ray = None,
@@ -43,6 +48,11 @@ def synth(
         Path | None, typer.Option(help="Draw eight subjects in all 50 classes into this PNG.")
     ] = None,
 ) -> None:
+    from mien.errors import require
+
+    require("vtkmodules", "synth")
+    if points and (film or contact_sheet is not None):
+        raise MienError("--points takes no photos; leave it away, or leave --film and --contact-sheet away")
     if film:
         _make_films(out, subjects, seed, seconds, style, contact_sheet, make_executor(workers, ray))
         return
@@ -64,9 +74,13 @@ def synth(
             seed=seed,
             height=height,
             style=style,
+            photos=not points,
             executor=executor,
             progress=show,
         )
+    if points:
+        stdout.print(f"points of {summary.photos} photos of {subjects} subjects in {out}/truth.parquet")
+        return
     if contact_sheet is not None:
         with replacing(contact_sheet) as temporary:
             Image.fromarray(draw_synthetic_sheet(out)).save(temporary, format="PNG")
@@ -82,7 +96,6 @@ def _make_films(
     contact_sheet: Path | None,
     executor: Executor,
 ) -> None:
-    from mien.errors import MienError
     from mien.synth.films import generate_films
 
     if contact_sheet is not None:

@@ -22,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Examples: mien train prepared run  |  mien train prepared run --recipe paper --set "
-        "training.iterations=2000  |  mien train prepared runs --seeds 3  |  "
+        "training.iterations=2000  |  mien train own own-run --from weights  |  "
+        "mien train prepared runs --seeds 3  |  "
+        "mien train prepared run --recipe geometry --points points  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
         help="Train a network or a linear model on a prepared set; recipes: mien, geometry, quick, paper, svm, lda, "
         "or a TOML file. The test subjects are not used.",
@@ -33,8 +35,20 @@ def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     run: Annotated[Path, typer.Argument(help="New folder for the trained run, or for several.")],
     recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "mien",
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="weights|RUN",
+            help="Go on from the weights that come with mien, or from a run: 50 photos of your own are enough.",
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the recipe.")
+    ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="Train the geometry on these points of `mien synth --points`, read as PREPARED was."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or start.")] = False,
     allow_leaks: Annotated[
@@ -52,23 +66,35 @@ def train(
 ) -> None:
     import msgspec
 
-    from mien.datasets.prepared import PreparedSet
     from mien.errors import require
+
+    require("torch", "train")
+    from mien.datasets.prepared import PreparedSet
     from mien.training.recipe import load_recipe
 
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
+    several = seeds is not None or folds is not None or leave_one_subject_out
+    if from_ is not None and (several or set_ or points is not None or resume or tensorboard):
+        raise typer.BadParameter("--from goes with --allow-leaks and --json, and no other option")
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
-    require("torch", "train")
+    if from_ is not None:
+        from mien.training.adapt import adapt
+
+        meta = adapt(data, None if from_ == "weights" else Path(from_), run, allow_leaks=allow_leaks)
+        print_json(msgspec.to_builtins(meta)) if json else _print_best(run, meta)
+        return
     if is_rank_zero():
         data.verify()
     stderr.quiet = not is_rank_zero()
     log = _event_log(run, tensorboard)
-    if seeds is not None or folds is not None or leave_one_subject_out:
+    if points is not None and several:
+        raise typer.BadParameter("--points goes with one run, not with --seeds, --folds or --leave-one-subject-out")
+    if several:
         summary = _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, log)
         content, show = summary, partial(_print_summary, summary)
     else:
-        meta = _train_one(data, run, chosen, recipe, resume, allow_leaks, log)
+        meta = _train_one(data, run, chosen, recipe, resume, allow_leaks, points, log)
         content, show = msgspec.to_builtins(meta), partial(_print_best, run, meta)
     if is_rank_zero():
         print_json(content) if json else show()
@@ -87,6 +113,7 @@ def _train_one(
     name: str,
     resume: bool,
     allow_leaks: bool,
+    points: Path | None,
     log: Callable[..., None],
 ) -> RunMeta:
     from mien.training.train import train as train_run
@@ -97,7 +124,9 @@ def _train_one(
             show(progress.step, progress.steps, describe(progress))
             log(progress)
 
-        return train_run(data, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, report=report)
+        return train_run(
+            data, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, points=points, report=report
+        )
 
 
 def _train_several(

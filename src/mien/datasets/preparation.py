@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,7 @@ from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
 from mien.faces.landmarks import LandmarkerName
-from mien.files import saying_where, write_json, write_parquet
+from mien.files import hash_file, saying_where, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
 from mien.jobs.executors import THIS_PROCESS, Executor
@@ -52,6 +52,12 @@ MANY = 100
 """Leaks that set.json names one by one."""
 
 
+Note = Literal["several faces", "no face found", "repaired", "unlabelled", "single photo", "in no part"]
+"""Of photos that show several faces, of which the largest was taken, or none, so that the whole photo was; that lack
+the end of their file, but no pixel; that have no label. Of subjects of whom one photo alone can be used; that have
+labels, but are in no part of this split."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """What a preparation did.
@@ -60,7 +66,7 @@ class Summary:
         photos: all entries of the set.
         statuses: status -> number of entries.
         problems: (path, reason) of the entries that are not usable, in order.
-        notes: what to know about the usable ones, a line each.
+        notes: what to know about the usable ones -> of how many photos, subjects for the last two; none that are 0.
         leaks: faults of the split and of who is who, see `mien.datasets.leaks`.
         up_to_date: the set was there already and nothing was done.
     """
@@ -68,7 +74,7 @@ class Summary:
     photos: int
     statuses: dict[str, int]
     problems: list[tuple[str, str]]
-    notes: list[str]
+    notes: dict[Note, int]
     leaks: list[Leak]
     up_to_date: bool
 
@@ -314,8 +320,7 @@ def _what_to_know(face: Face) -> str | None:
 
 def _hash_file(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+        return hash_file(path)[:32]
     except OSError as error:
         raise UnreadableError(f"{path}: cannot be read ({error.strerror}); copy it again from its source") from error
 
@@ -359,22 +364,19 @@ def _summarise(samples: pl.DataFrame, leaks: list[Leak], up_to_date: bool) -> Su
     unlabelled = good["label"].null_count() if good["label"].null_count() < good.height else 0
     alone = int((good.group_by("subject").len()["len"] == 1).sum())
     undecided = good.filter(pl.col("split").is_null() & pl.col("label").is_not_null())["subject"].n_unique()
-    notes = {
-        "show several faces; the largest was taken": int((good["face_count"] > 1).sum()),
-        "show no face that was found; the whole photo was taken": int((good["face_count"] == 0).sum()),
-        "lack the end of their file, but no pixel": int(good["reason"].str.contains(REPAIRED, literal=True).sum()),
-        "have no label; they count towards their subject's mean": unlabelled,
+    notes: dict[Note, int] = {
+        "several faces": int((good["face_count"] > 1).sum()),
+        "no face found": int((good["face_count"] == 0).sum()),
+        "repaired": int(good["reason"].str.contains(REPAIRED, literal=True).sum()),
+        "unlabelled": unlabelled,
+        "single photo": alone,
+        "in no part": undecided,
     }
-    lines = [f"{count} photos {what}" for what, count in notes.items() if count]
-    if alone:
-        lines.append(f"{alone} subjects have one photo that can be used: their displacement from its mean is zero")
-    if undecided:
-        lines.append(f"{undecided} labelled subjects are in no part of this split")
     return Summary(
         photos=samples.height,
         statuses=_count_statuses(samples),
         problems=list(bad.select("path", "reason").iter_rows()),
-        notes=lines,
+        notes={note: count for note, count in notes.items() if count},
         leaks=leaks,
         up_to_date=up_to_date,
     )

@@ -24,6 +24,7 @@ from mien.errors import DataError
 from mien.faces.alignment import AlignmentName
 from mien.faces.landmarks import LandmarkerName
 from mien.faces.points68 import POINT_COUNT
+from mien.files import hash_file
 from mien.labels import texts_to_indices
 
 SAMPLES_FILE = "samples.parquet"
@@ -93,18 +94,13 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
 
 def hash_files(path: Path, crop_size: int) -> dict[str, str]:
     """Name -> SHA-256 of the table and the crops of a set, as set.json holds them under `files`."""
-    return {name: _hash_file(path / name) for name in (SAMPLES_FILE, crops_file(crop_size))}
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return {name: hash_file(path / name) for name in (SAMPLES_FILE, crops_file(crop_size))}
 
 
 def _refuse_changed(path: Path, name: str, info: dict[str, Any]) -> None:
     """Raise if a file of a set is not the one that was prepared; sets of before know no checksums."""
     expected = info.get("files", {}).get(name)
-    if expected is not None and _hash_file(path / name) != expected:
+    if expected is not None and hash_file(path / name) != expected:
         raise DataError(
             f"{path / name}: not as it was prepared; {_REMEDY}, or, if you changed it yourself, remove its line in "
             f"{SET_FILE}",

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageDraw
 
-from mien.drawing.landmarks import cut_out_face, draw_landmarks
+from mien.drawing.landmarks import cut_out_face, draw_arrows, draw_landmarks
 from mien.drawing.style import ACCENT, FAINT, INK, PAPER, font, text_width, wrap
+from mien.faces.alignment import photo_to_crop
+from mien.faces.points68 import eye_distance
 from mien.images import RGBImage
 from mien.inference import Recognition
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
@@ -36,7 +38,10 @@ def draw_recognition(image: RGBImage, recognition: Recognition) -> RGBImage:
         (height, width, 3), uint8, RGB.
     """
     reference = describe_reference(recognition.reference.kind, recognition.reference.photo_count)
-    return draw_probabilities(image, recognition.face.landmarks_photo, recognition.probabilities, reference)
+    face, steps = recognition.face, None
+    if recognition.moved is not None:
+        steps = to_photo_steps(recognition.moved, face.landmarks_photo, face.stretch)
+    return draw_probabilities(image, face.landmarks_photo, recognition.probabilities, reference, steps)
 
 
 def describe_reference(kind: str, photo_count: int) -> str:
@@ -56,8 +61,27 @@ def describe_reference(kind: str, photo_count: int) -> str:
     }.get(kind, f"reference: {kind}, {photos}")
 
 
+def to_photo_steps(
+    moved: NDArray[np.floating], landmarks_photo: NDArray[np.float32], stretch: float
+) -> NDArray[np.float64]:
+    """How far landmarks moved, (68, 2), from pixels of the crop to those of the photo.
+
+    Args:
+        moved: shape (68, 2), crop pixels.
+        landmarks_photo: shape (68, 2), photo pixels.
+        stretch: of the crop, see `Face`.
+    """
+    steps = np.asarray(moved, dtype=np.float64) / [stretch, 1.0]
+    turned = (steps[:, 0] + 1j * steps[:, 1]) / photo_to_crop(landmarks_photo).a
+    return np.column_stack([turned.real, turned.imag])
+
+
 def draw_probabilities(
-    image: RGBImage, landmarks: NDArray[np.floating], probabilities: NDArray[np.floating], reference: str
+    image: RGBImage,
+    landmarks: NDArray[np.floating],
+    probabilities: NDArray[np.floating],
+    reference: str,
+    steps: NDArray[np.floating] | None = None,
 ) -> RGBImage:
     """Draw a face beside the probabilities of the 50 classes.
 
@@ -66,6 +90,7 @@ def draw_probabilities(
         landmarks: shape (68, 2), photo pixels.
         probabilities: shape (50,), sums to 1; position is class index.
         reference: what the face was compared with, in words, of any length.
+        steps: shape (68, 2), photo pixels: how far each landmark moved from its place when neutral; drawn as arrows.
 
     Returns:
         (height, width, 3), uint8, RGB. As high as the text needs, 1,142 pixels wide.
@@ -81,6 +106,9 @@ def draw_probabilities(
     _draw_texts(draw, texts, _GAP, 18)
     face, points = cut_out_face(image, landmarks, _PHOTO)
     draw_landmarks(face, points)
+    if steps is not None:
+        enlarged = steps * (eye_distance(points) / eye_distance(landmarks))
+        draw_arrows(face, points - enlarged, enlarged)
     sheet.paste(face, (_GAP, top))
     _draw_texts(draw, [_Text(line, 15, FAINT) for line in note], _GAP, top + _PHOTO + 12)
     _Grid(sheet, probabilities, _WIDTH - _GAP - 7 * _CELL, top).draw()

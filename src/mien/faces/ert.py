@@ -52,7 +52,7 @@ class RegressionTrees:
     def _predict(self, image: RGBImage, box: NDArray[np.floating]) -> Landmarks:
         rectangle = dlib.rectangle(*(round(float(edge)) for edge in box))
         shape = self._predictor(image, rectangle)
-        return np.array([(shape.part(i).x, shape.part(i).y) for i in range(POINT_COUNT)], dtype=np.float32)
+        return np.array([(point.x, point.y) for point in shape.parts()], dtype=np.float32)
 
 
 def _unsaid(landmarks: Landmarks) -> Marks:

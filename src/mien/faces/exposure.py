@@ -17,6 +17,7 @@ from mien.images import RGBImage
 
 USUAL = (112.0, 178.0)
 """Mean grey of the middle of a face, 0..255, outside of which it is exposed anew: 5% to 98% of synthetic faces."""
+_GREYS = np.arange(256.0)
 _STOPS = 5.0
 """Most by which it is, either way; beyond is only noise."""
 
@@ -28,19 +29,27 @@ def expose(image: RGBImage, box: NDArray[np.floating]) -> RGBImage:
         image: shape (height, width, 3), uint8, RGB.
         box: shape (4,): left, top, right, bottom in pixels of `image`; may reach over its edges.
     """
+    return expose_measured(image, box)[0]
+
+
+def expose_measured(image: RGBImage, box: NDArray[np.floating]) -> tuple[RGBImage, float | None]:
+    """What `expose` gives, and what `measure_exposure` says of the picture before."""
     counts = _count_greys(image, box)
-    mean = float(counts @ np.arange(256)) / max(1.0, float(counts.sum()))
-    wanted = float(np.clip(mean, *USUAL))
-    if wanted == mean or counts.sum() == 0:
-        return image
-    stops = _solve(counts / counts.sum(), wanted)
-    return cv2.LUT(image, _table(stops))
+    mean = _mean(counts)
+    if mean is None or USUAL[0] <= mean <= USUAL[1]:
+        return image, mean
+    stops = _solve(counts / counts.sum(), float(np.clip(mean, *USUAL)))
+    return cv2.LUT(image, _table(stops)), mean
 
 
 def measure_exposure(image: RGBImage, box: NDArray[np.floating]) -> float | None:
     """Mean grey of the middle of the face in `box`, 0..255; None where that lies outside of the picture."""
-    counts = _count_greys(image, box)
-    return float(counts @ np.arange(256) / counts.sum()) if counts.any() else None
+    return _mean(_count_greys(image, box))
+
+
+def _mean(counts: NDArray[np.float64]) -> float | None:
+    total = float(counts.sum())
+    return float(counts @ _GREYS) / total if total else None
 
 
 def _count_greys(image: RGBImage, box: NDArray[np.floating]) -> NDArray[np.float64]:

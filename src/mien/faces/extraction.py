@@ -25,7 +25,7 @@ from mien.faces.alignment import (
     warp,
 )
 from mien.faces.detection import FaceBox, FaceDetector, reduction_for
-from mien.faces.exposure import expose, measure_exposure
+from mien.faces.exposure import expose, expose_measured, measure_exposure
 from mien.faces.face import Face
 from mien.faces.landmarks import ALIGNED_BOX, Landmarker, LandmarkerName, Landmarks, Marks
 from mien.images import Decoded, Photo, PhotoArray, PhotoFile, PhotoSource, RGBImage, open_photo
@@ -137,14 +137,13 @@ class FaceExtractor:
         for _ in range(2):
             alignment = photo_to_crop(near, size)
             stretch = self._stretch(near)
-            bare = warp(image, alignment, size, stretch)
-            crop = expose(bare, ALIGNED_BOX * size)
+            crop, exposure = expose_measured(warp(image, alignment, size, stretch), ALIGNED_BOX * size)
             marks = self._look(crop)
             near = alignment.inverse().apply(stretched(marks.landmarks, 1 / stretch, size)).astype(np.float32)
             if np.abs(marks.landmarks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
                 break
         left, top, right, bottom = _usual_box(near).tolist()
-        box, exposure = FaceBox(left, top, right, bottom, score), measure_exposure(bare, ALIGNED_BOX * size)
+        box = FaceBox(left, top, right, bottom, score)
         return Face(box, 1, near, crop, marks.landmarks, marks.confidence, stretch=stretch, exposure=exposure)
 
     def _look(self, crop: RGBImage) -> Marks:

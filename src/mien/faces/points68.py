@@ -27,6 +27,15 @@ REGIONS: dict[str, slice] = {
 CLOSED_REGIONS = frozenset({"right eye", "left eye", "outer lips", "inner lips"})
 """Regions whose last point joins the first."""
 
+PARTS: dict[str, list[int]] = {
+    "brows": [*range(17, 27)],
+    "eyes": [*range(36, 48)],
+    "nose": [*range(27, 36)],
+    "mouth": [*range(48, 68)],
+    "jaw": [*range(17)],
+}
+"""The points of each part of the face that people speak of."""
+
 INNER = slice(17, 68)
 """All but the jaw line."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
+from mien.errors import PhotoError
 from mien.faces.identity import ONE_PERSON, identity_distance
 from mien.images import RGBImage, resize
+from mien.inference.classification import EncodedFaces, classify
+from mien.inference.finding import PhotoLike, WhichFaces, find_faces
 from mien.inference.grouping import group_identities
 from mien.inference.profiles import SubjectProfile
-from mien.inference.recognizer import PhotoLike, Recognizer
+from mien.inference.recognizer import Recognizer
 from mien.inference.results import Recognition, Recognitions
 from mien.jobs.executors import Executor
+from mien.jobs.mapping import map_in_order
 
 GroupBy = Literal["person", "folder"]
 """`person`: who is who is found out. `folder`: each folder holds photos of one person, the largest face of each."""
@@ -81,18 +86,13 @@ def read_album(
     model = recognizer.model
     for profile in profiles:
         profile.reference_for(model)
-    wanted: Literal["all", "largest"] = "all" if group_by == "person" else "largest"
+    wanted: WhichFaces = "all" if group_by == "person" else "largest"
+    look = partial(_look, recognizer=recognizer, wanted=wanted, identified=group_by == "person" or bool(profiles))
     read: list[Recognitions] = []
     seen: list[_Seen] = []
-    found = recognizer.recognize_many(photos, faces=wanted, workers=workers, executor=executor, errors="return")
-    for part in found:
-        features = model.encode(np.stack([one.face.crop for one in part])) if len(part) else ()
-        small = []
-        for one, feature in zip(part, features, strict=True):
-            identity = one.face.identity if group_by == "person" or profiles else None
-            seen.append(_Seen(len(read), one.face.landmarks_crop, feature, identity, _thumbnail(one.face.crop)))
-            small.append(replace(one, face=one.face.without_pixels()))
-        read.append(replace(part, faces=tuple(small)))
+    for part, faces in map_in_order(look, photos, workers, executor):
+        seen += [replace(face, photo=len(read)) for face in faces]
+        read.append(part)
         if progress is not None:
             progress(len(read))
     groups, doubtful, names = _group(seen, read, group_by)
@@ -108,6 +108,23 @@ class _Seen:
     feature: NDArray[np.float32]
     identity: NDArray[np.float32] | None
     thumbnail: RGBImage
+
+
+def _look(
+    photo: PhotoLike, recognizer: Recognizer, wanted: WhichFaces, identified: bool
+) -> tuple[Recognitions, list[_Seen]]:
+    """A photo by itself: all that costs time, and none of the pixels that are not needed any more."""
+    try:
+        encoded = EncodedFaces.of(find_faces(recognizer.extractor, photo, wanted), recognizer.model)
+    except PhotoError as error:
+        return Recognitions.failed(error), []
+    seen = [
+        _Seen(0, face.landmarks_crop, feature, face.identity if identified else None, _thumbnail(face.crop))
+        for face, feature in zip(encoded.faces, encoded.features, strict=True)
+    ]
+    unsure_below = recognizer.unsure_below
+    light = encoded.without_pixels()
+    return classify(light, recognizer.model, None, check_identity=False, unsure_below=unsure_below), seen
 
 
 def _group(

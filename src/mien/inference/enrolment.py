@@ -9,9 +9,10 @@ from typing import Literal
 
 from mien.errors import PhotoError
 from mien.faces import Faces
+from mien.inference.finding import PhotoLike
 from mien.inference.model import ExpressionModel
 from mien.inference.profiles import SubjectProfile
-from mien.inference.recognizer import PhotoLike, Recognizer
+from mien.inference.recognizer import Recognizer
 from mien.inference.results import Recognition
 from mien.labels import NEUTRAL
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, load_meta, read_checked
 from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
 from mien.errors import CheckpointError, ForeignReferenceError
+from mien.faces.points68 import PARTS
+from mien.inference.actions import FacialAction, actions_for
 from mien.inference.calibration import probabilities
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -146,6 +148,55 @@ class ExpressionModel:
         """Scores, (n, 50), to probabilities, calibrated by the kind of each reference and its number of photos."""
         temperatures = [self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references]
         return probabilities(scores, np.array(temperatures)[:, None])
+
+    def moved_from_neutral(
+        self, landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
+    ) -> NDArray[np.float32]:
+        """How far landmarks lie from their places in the same face when neutral, (n, 68, 2), crop pixels.
+
+        A reference says where they lie on average over expressions; how far from there they lie when a face is
+        neutral is much the same in all people. Arguments as for `scores`.
+        """
+        means = np.array([used.landmarks for used in references], dtype=np.float32).reshape(landmarks_crop.shape)
+        neutral = self.population.neutral.astype(np.float32).reshape(1, *landmarks_crop.shape[1:])
+        moved: NDArray[np.float32] = landmarks_crop - means - neutral
+        return moved
+
+    def actions(self, moved: NDArray[np.float32]) -> list[tuple[FacialAction, ...]]:
+        """The facial actions of n faces, from what `moved_from_neutral` gives; none for other landmarks."""
+        estimates = actions_for(self.meta.landmarker, self.meta.alignment)
+        return [()] * len(moved) if estimates is None else estimates.estimate(moved.reshape(-1, DISPLACEMENT_SIZE))
+
+    def action_columns(
+        self, landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
+    ) -> dict[str, NDArray[np.float32]]:
+        """The same as columns of a table: `AU12_left` -> strengths, (n,). Arguments as for `scores`."""
+        estimates = actions_for(self.meta.landmarker, self.meta.alignment)
+        if estimates is None:
+            return {}
+        moved = self.moved_from_neutral(landmarks_crop, references)
+        return dict(zip(estimates.columns, estimates.strengths(moved.reshape(-1, DISPLACEMENT_SIZE)).T, strict=True))
+
+    def without_parts(
+        self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], reference: Reference
+    ) -> dict[str, NDArray[np.float64]]:
+        """What would be read if single parts of a face were where they are when it is neutral.
+
+        Args:
+            features: shape (1, size), of `encode`; the picture stays as it is.
+            landmarks_crop: shape (1, 68, 2), crop pixels.
+            reference: what the face is compared with.
+
+        Returns:
+            part of the face -> probabilities, shape (50,).
+        """
+        neutral = landmarks_crop - self.moved_from_neutral(landmarks_crop, [reference])
+        changed = np.repeat(landmarks_crop, len(PARTS), axis=0)
+        for row, points in zip(changed, PARTS.values(), strict=True):
+            row[points] = neutral[0, points]
+        references = [reference] * len(PARTS)
+        scores = self.scores(np.repeat(features, len(PARTS), axis=0), changed, references)
+        return dict(zip(PARTS, self.probabilities(scores, references), strict=True))
 
     def refuse_foreign(self, reference: Reference) -> None:
         """Raise if a reference was made by another run.

@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
-from mien.errors import MienError, MissingExtraError
+from mien.errors import MienError, MissingExtraError, PhotoError, require
 from mien.faces import Face
 from mien.faces.identity import ONE_PERSON
+from mien.faces.points68 import eye_distance
 from mien.faces.quality import Quality
+from mien.inference.actions import ACTION_COLUMNS, FacialAction
+from mien.inference.movements import Movement, describe_movements
 from mien.labels import CLASSES, CompoundEmotion, Emotion, scores_to_matrix
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ COLUMNS: dict[str, type] = {
     **dict.fromkeys(_BOX, float),
     **{field.name: float for field in fields(Quality)},
     **{f"p_{emotion}": float for emotion in CLASSES},
+    **dict.fromkeys(ACTION_COLUMNS, float),
     "error": str,
 }
 """Columns of the tables, a row a face.
@@ -55,7 +59,8 @@ COLUMNS: dict[str, type] = {
 The photo's name and the face's place in it, from 0; in an album, whose face it is; what was read, as in
 `Recognition`; what it was compared with, how far from that person the face is; what speaks against the answer,
 joined by commas; where the face is, in photo pixels; its `Quality`; the probability of each of the 50 classes,
-named by its label text (`p_N_N`, `p_1_1`, ...); and why there is nothing, where there is nothing."""
+named by its label text (`p_N_N`, `p_1_1`, ...); strengths of the facial actions, named by their units in FACS and the
+side (`AU12_left`, `AU26`, ...); and why there is nothing, where there is nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +78,10 @@ class Recognition:
         person: whose face it is, in an album; None where that was not asked for.
         person_doubtful: it may be somebody else's.
         unsure_below: probability of the likeliest class below which the answer is unsure.
+        moved: shape (68, 2), float32: how far each landmark lies from its place in the same face when neutral, as far
+            as the reference tells, crop pixels; None: not known.
+        actions: the facial actions of FACS that can be read from that, with their strengths, see
+            `mien.inference.actions`; empty for runs with other landmarks than the weights that come with mien.
     """
 
     probabilities: NDArray[np.float64]
@@ -84,6 +93,15 @@ class Recognition:
     unsure_below: float = UNSURE_BELOW
     person: str | None = None
     person_doubtful: bool = False
+    moved: NDArray[np.float32] | None = None
+    actions: tuple[FacialAction, ...] = ()
+
+    @cached_property
+    def movements(self) -> tuple[Movement, ...]:
+        """What moved in the face, beside the same face when neutral, the most first."""
+        if self.moved is None:
+            return ()
+        return describe_movements(self.moved, float(eye_distance(self.face.landmarks_crop)))
 
     @cached_property
     def emotion(self) -> CompoundEmotion:
@@ -168,6 +186,8 @@ class Recognition:
             "matrix": np.round(self.matrix, 4).tolist(),
             "reference": {"kind": self.reference.kind, "photos": self.reference.photo_count},
             "reference_distance": None if self.reference_distance is None else _rounded(self.reference_distance),
+            "movements": [movement.to_dict() for movement in self.movements],
+            "actions": [action.to_dict() for action in self.actions],
             "face": {
                 "place": self.place,
                 "count": self.face.face_count,
@@ -196,6 +216,8 @@ class Recognition:
             **dict(zip(_BOX, self.face.box.as_array().tolist(), strict=True)),
             **self.quality.to_dict(),
             **{f"p_{emotion}": float(p) for emotion, p in zip(CLASSES, self.probabilities, strict=True)},
+            **dict.fromkeys(ACTION_COLUMNS),
+            **{action.column: action.strength for action in self.actions},
             "error": None,
         }
 
@@ -233,6 +255,12 @@ class Recognitions(Sequence[Recognition]):
         faces = tuple(face for part in parts for face in part)
         return cls(faces, "", tuple(error for part in parts for error in part.errors))
 
+    @classmethod
+    def failed(cls, error: PhotoError) -> Recognitions:
+        """Of a photo that cannot be used."""
+        name = error.photo or "photo"
+        return cls((), name, ((name, error),))
+
     @property
     def error(self) -> MienError | None:
         """What was wrong with the photo; None if nothing was."""
@@ -266,7 +294,11 @@ class Recognitions(Sequence[Recognition]):
         return [face.to_row() for face in self] + failed
 
     def to_polars(self) -> polars.DataFrame:
-        """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone."""
+        """A row a face, columns as in `COLUMNS`; a photo that could not be read has a row with `error` alone.
+
+        Raises:
+            MissingExtraError: the extra `tables` is not installed.
+        """
         return rows_to_polars(self.to_rows())
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -274,7 +306,7 @@ class Recognitions(Sequence[Recognition]):
         try:
             import pandas as pd
         except ModuleNotFoundError as error:
-            raise MissingExtraError("pandas is not installed; run: pip install pandas, or use to_polars") from error
+            raise MissingExtraError("pandas is not installed; run: pip install pandas") from error
         return pd.DataFrame(self.to_rows(), columns=list(COLUMNS))
 
     def __repr__(self) -> str:
@@ -285,9 +317,12 @@ class Recognitions(Sequence[Recognition]):
 
 
 def rows_to_polars(rows: list[dict[str, Any]]) -> polars.DataFrame:
-    """Rows of `Recognitions.to_rows` as a table; bytes of file names that are no UTF-8 stand there as escapes."""
-    import polars as pl
+    """Rows of `Recognitions.to_rows` as a table; bytes of file names that are no UTF-8 stand there as escapes.
 
+    Raises:
+        MissingExtraError: the extra `tables` is not installed.
+    """
+    pl = require("polars", "tables")
     kinds = {str: pl.String, int: pl.Int64, float: pl.Float64}
     texts = [name for name, kind in COLUMNS.items() if kind is str]
     clean = [row | {name: _escaped(row[name]) for name in texts} for row in rows]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Generic, TypeVar
 
-from mien.errors import MienError, WorkerLostError, require
+from mien.errors import ClusterError, WorkerLostError, require
 from mien.jobs.executors import ONE_THREAD, Executor, Pool
 
 Item = TypeVar("Item")
@@ -81,10 +81,12 @@ class RayExecutor(Executor):
             ray.init(self.address, **quiet)
         except (OSError, RuntimeError, ValueError, AssertionError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise MienError(
+            raise ClusterError(
                 f"--ray {self.address}: no Ray cluster can be joined there ({reason}); start one with: ray start "
                 "--head, join it on every machine with: ray start --address HOST:PORT (where it asks for a token, "
-                "set RAY_AUTH_MODE=token here), or use: --ray local"
+                "set RAY_AUTH_MODE=token here), or use: --ray local",
+                reason,
+                self.address,
             ) from error
 
 
@@ -160,9 +162,10 @@ def _run(work_and_versions: tuple[Callable[[Item], Result], dict[str, str]], ite
     here = _versions()
     for name, wanted in versions.items():
         if here.get(name) != wanted:
-            raise MienError(
+            raise ClusterError(
                 f"the machine {platform.node()} has {name} {here.get(name, 'not')} installed, not {wanted}; install "
-                "the same versions on all machines of the cluster"
+                "the same versions on all machines of the cluster",
+                f"{name} {here.get(name)}",
             )
     import cv2
 
@@ -185,8 +188,9 @@ def _cause(error: Any, ray_error: type[Exception]) -> BaseException:
     cause: BaseException = error.cause
     if isinstance(cause, ray_error):
         reason = str(cause).splitlines()[0]
-        return MienError(
+        return ClusterError(
             f"a machine of the Ray cluster cannot load the work ({reason}); install the same mien with the same "
-            "extras on all machines"
+            "extras on all machines",
+            reason,
         )
     return cause

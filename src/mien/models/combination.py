@@ -1,9 +1,10 @@
-"""Several heads as one: the weighted mean of their log-probabilities, and how common each class is held to be."""
+"""Several heads as one: the weighted mean of their log-probabilities, how common each class is held to be, and what a
+linear model adds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from mien.errors import require
 from mien.files import replacing
-from mien.labels import CLASSES, NEUTRAL, Emotion
+from mien.labels import CLASSES, CompoundEmotion, Emotion
+from mien.models.linear import LinearModel
 
 
 @dataclass(frozen=True)
@@ -30,29 +32,108 @@ class Member:
     temperature: float
 
 
-def log_prior(plain: float, contempt: float) -> NDArray[np.float32]:
-    """What is added to the log-probabilities of the 50 classes.
+@dataclass(frozen=True)
+class Commonness:
+    """How many times as common as in synthetic sets, where all classes are equally common, some are held to be.
 
-    Args:
-        plain: how many times as common as the other classes of synthetic sets plain emotions (dominant =
-            complementary) are held to be. In life most expressions are plain.
-        contempt: the same for contempt as the dominant emotion, and its root for contempt as the complementary one.
-            In synthetic sets every seventh emotion is contempt; in life mild smiles are common and contempt is rare.
+    In life most expressions are plain, mild smiles and neutral faces are common, and contempt is rare.
 
-    Returns:
-        (50,), float32.
+    Attributes:
+        plain: the seven classes with the same emotion twice.
+        neutral: the class without emotion.
+        emotions: classes with this dominant emotion; those with it as the complementary one by its root.
     """
-    prior = np.zeros(len(CLASSES), dtype=np.float32)
-    for index, emotion in enumerate(CLASSES):
-        if emotion == NEUTRAL:
-            continue
-        if emotion.dominant == emotion.complementary:
-            prior[index] += np.log(plain)
-        if emotion.dominant is Emotion.CONTEMPT:
-            prior[index] += np.log(contempt)
-        elif emotion.complementary is Emotion.CONTEMPT:
-            prior[index] += np.log(contempt) / 2
-    return prior
+
+    plain: float = 1.0
+    neutral: float = 1.0
+    emotions: Mapping[Emotion, float] = field(default_factory=dict)
+
+    def log_prior(self) -> NDArray[np.float32]:
+        """What is added to the log-probabilities of the 50 classes, (50,)."""
+        return np.log([self._of(emotion) for emotion in CLASSES]).astype(np.float32)
+
+    def to_dict(self) -> dict[str, float]:
+        """For meta.json."""
+        emotions = {emotion.noun: factor for emotion, factor in self.emotions.items()}
+        return {"plain": self.plain, "neutral": self.neutral, **emotions}
+
+    def _of(self, emotion: CompoundEmotion) -> float:
+        dominant, complementary = emotion.dominant, emotion.complementary
+        if dominant is None or complementary is None:
+            return self.neutral
+        if dominant == complementary:
+            return self.plain * self.emotions.get(dominant, 1.0)
+        return self.emotions.get(dominant, 1.0) * float(np.sqrt(self.emotions.get(complementary, 1.0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a linear model of displacement says for some of the 50 classes.
+
+    Attributes:
+        classes: (k,): their indices.
+        weights: (136, k), float32: scores for each pixel of displacement.
+        bias: (k,), float32.
+    """
+
+    classes: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, model: LinearModel, classes: NDArray[np.int64]) -> Evidence:
+        """The part of a linear model that knows some classes."""
+        return cls(classes, model.weights[:, classes], model.bias[classes])
+
+    def logarithms(self, displacement: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How much likelier than by chance each class is, (n, 50), as logarithms; 0 for classes it does not know."""
+        scores = (displacement @ self.weights + self.bias).astype(np.float64)
+        scores -= scores.max(axis=1, keepdims=True)
+        added = np.zeros((len(displacement), len(CLASSES)))
+        normal = np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        added[:, self.classes] = scores - normal + np.log(len(self.classes))
+        return added
+
+
+def add_evidence(base: Member, evidence: Evidence, weight: float, path: Path) -> None:
+    """Write a head that adds evidence, times a weight, to the log-probabilities of another head.
+
+    Raises:
+        MissingExtraError: the package onnx is not installed.
+    """
+    onnx, compose = require("onnx", "train"), require("onnx.compose", "train")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    head = onnx.load(base.path)
+    into = np.zeros((len(evidence.classes), len(CLASSES)), dtype=np.float32)
+    into[np.arange(len(evidence.classes)), evidence.classes] = weight
+    arrays = {
+        "inverse_temperature": np.array(1 / base.temperature, dtype=np.float32),
+        "weights": evidence.weights,
+        "bias": evidence.bias,
+        "chance": np.array(np.log(len(evidence.classes)), dtype=np.float32),
+        "into": into,
+    }
+    model = compose.add_prefix(head, "base/")
+    nodes = [helper.make_node("Identity", [each.name], [f"base/{each.name}"]) for each in head.graph.input]
+    inputs = {each.name: each for each in head.graph.input}
+    if "displacement" not in inputs:
+        inputs["displacement"] = helper.make_tensor_value_info(
+            "displacement", onnx.TensorProto.FLOAT, ["batch", len(evidence.weights)]
+        )
+    nodes += [
+        *model.graph.node,
+        helper.make_node("Mul", ["base/scores", "inverse_temperature"], ["calibrated"]),
+        helper.make_node("LogSoftmax", ["calibrated"], ["logarithms"], axis=1),
+        helper.make_node("Gemm", ["displacement", "weights", "bias"], ["linear"]),
+        helper.make_node("LogSoftmax", ["linear"], ["likely"], axis=1),
+        helper.make_node("Add", ["likely", "chance"], ["likelier"]),
+        helper.make_node("MatMul", ["likelier", "into"], ["added"]),
+        helper.make_node("Add", ["logarithms", "added"], ["scores"]),
+    ]
+    constants = [*model.graph.initializer, *(numpy_helper.from_array(a, name) for name, a in arrays.items())]
+    output = helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", len(CLASSES)])
+    graph = helper.make_graph(nodes, "adapted", list(inputs.values()), [output], constants)
+    _write(helper.make_model(graph, opset_imports=head.opset_import, ir_version=head.ir_version), path)
 
 
 def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: Path) -> None:
@@ -88,7 +169,10 @@ def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: P
     output = helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", len(CLASSES)])
     graph = helper.make_graph(nodes, "heads", list(inputs.values()), [output], constants)
     first = onnx.load(members[0].path)
-    whole = helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version)
-    onnx.checker.check_model(whole)
+    _write(helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version), path)
+
+
+def _write(model: Any, path: Path) -> None:
+    require("onnx", "train").checker.check_model(model)
     with replacing(path) as temporary:
-        temporary.write_bytes(whole.SerializeToString())
+        temporary.write_bytes(model.SerializeToString())

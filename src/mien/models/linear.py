@@ -49,16 +49,24 @@ def fit_svm(features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearM
 
 
 def fit_lda(
-    features: NDArray[np.float32], labels: NDArray[np.int64], shrinkage: float | Literal["auto"] = "auto"
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    shrinkage: float | Literal["auto"] = "auto",
+    even: bool = False,
 ) -> LinearModel:
     """Linear discriminant analysis with a shrunk covariance; features and labels as for `fit_svm`.
 
     Args:
         shrinkage: 0 (none) to 1 (variances alone); `auto` is Ledoit and Wolf's estimate, the best for faces like
             the ones it is fitted to. Faces of another kind want more.
+        even: hold all classes for equally common, however many photos show each.
     """
     analysis = require("sklearn.discriminant_analysis", "train")
-    return _fit(analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage), features, labels)
+    count = len(np.unique(labels))
+    priors = np.full(count, 1 / count) if even else None
+    return _fit(
+        analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=priors), features, labels
+    )
 
 
 LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], LinearModel]] = {

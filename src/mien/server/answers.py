@@ -71,10 +71,18 @@ class FacePlace(_Answer):
 class Movement(_Answer):
     """What moved, relative to the neutral face."""
 
-    region: str
+    part: str = Field(description="Of the face; left and right are the person's.")
     change: str
-    words: str
     amount: float = Field(gt=0, description="As a share of the distance of the outer corners of the eyes.")
+
+
+class Action(_Answer):
+    """A facial action of FACS."""
+
+    unit: str = Field(description="As `AU12`.")
+    side: Literal["left", "right", "both"]
+    name: str
+    strength: float = Field(ge=0, description="0 not to be seen, about 1 the strongest.")
 
 
 class FaceAnswer(_Answer):
@@ -95,7 +103,8 @@ class FaceAnswer(_Answer):
     reference: ReferenceWorth
     reference_distance: float | None
     face: FacePlace
-    moved: list[Movement]
+    movements: list[Movement]
+    actions: list[Action]
 
 
 class PhotoAnswer(_Answer):

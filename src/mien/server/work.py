@@ -70,7 +70,6 @@ def begin(run: Path | None, memory: int, niceness: int = 0) -> None:
     """First in each worker: which weights, and how many bytes of data it may have."""
     global _run  # noqa: PLW0603, a process has one
     _run = run
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # else onnxruntime, from 1.32 on, begins a session of it when imported
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal; the server ends its workers itself
     Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
     if sys.platform == "linux":
@@ -232,17 +231,14 @@ def forget_person(name: str) -> None:
 
 
 def answer(seen: Recognition) -> dict[str, Any]:
-    """A `Recognition` for JSON, with what moved and with where its landmarks would lie if it were neutral."""
-    from mien.server.movement import find_movements
-
+    """A `Recognition` for JSON, with where its landmarks would lie if it were neutral."""
     model = recognizer().model
     neutral = seen.reference.landmarks + model.population.neutral.reshape(-1, 2)
     calibration = model.meta.calibration_for(seen.reference.kind, seen.reference.photo_count)
     content = seen.to_dict()
     content["face"]["neutral_landmarks"] = _in_photo(seen.face, neutral).round(1).tolist()
     content["reference"] |= {"top1": calibration.top1, "top5": calibration.top5}
-    moved = find_movements(seen.face.landmarks_crop, neutral)
-    return content | {"moved": [movement.to_dict() for movement in moved]}
+    return content
 
 
 def _in_photo(face: Face, neutral_crop: NDArray[np.floating]) -> NDArray[np.floating]:

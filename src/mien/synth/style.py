@@ -19,8 +19,9 @@ _GAIN, _TIED, _UNEVEN = 0.24, 0.9, 0.09
 """Spread of the gain of single actions, as logarithms; how far right follows left; what differs between sides."""
 _REGION = 0.2
 """Spread of how strongly a person moves the upper face and the lower face, each."""
-_STRENGTH = (0.17, 0.3)
-"""Middle and spread of how strongly a person shows anything, as a logarithm: half of the people from 0.97 to 1.45."""
+_STRENGTH = (0.0, 0.6)
+"""Middle and spread of how strongly a person shows anything, as a logarithm: half of the people from 0.67 to 1.5.
+Mild smiles of real people and acted faces lie at its two ends (docs/experiments.md)."""
 _RESTING = 0.015
 _KEPT_SHUT = ("jawOpen", "tongueOut", "cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight")
 

@@ -53,6 +53,11 @@ class TruePoints:
             near &= np.abs(x) < np.abs(side) + 0.03
             self._strips[point] = np.union1d(skin[near], self._places[[point]])
 
+    @property
+    def vertices(self) -> NDArray[np.intp]:
+        """Positions of all vertices that it looks at, rising."""
+        return np.unique(np.concatenate([self._places, *self._strips.values()]))
+
     def _on_skin(self, brows: NDArray[np.floating]) -> NDArray[np.float32]:
         """From outward and up, in widths of an eye, to decimetres along the skin, (10, 3), before the head turns."""
         middle = brows * self._eye_width

@@ -21,8 +21,11 @@ from mien.artifacts import (
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
-from mien.models.combination import Member, combine_heads, log_prior
+from mien.models.combination import Commonness, Member, combine_heads
 from mien.training.train import measured
+
+EVEN = Commonness()
+"""All classes as common as in a synthetic set."""
 
 
 def combine(
@@ -31,8 +34,7 @@ def combine(
     shares: Sequence[float],
     out: Path,
     *,
-    plain: float = 1.0,
-    contempt: float = 1.0,
+    common: Commonness = EVEN,
 ) -> RunMeta:
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
@@ -44,7 +46,7 @@ def combine(
         runs: trained runs.
         shares: of each, above 0; they are divided by their sum.
         out: new folder.
-        plain, contempt: how common classes are held to be, see `log_prior`.
+        common: how common classes are held to be.
 
     Raises:
         CheckpointError: a run is missing or damaged.
@@ -72,14 +74,13 @@ def combine(
             {"share": round(member.share, 4), "recipe": meta.recipe, "data": meta.data.name}
             for member, meta in zip(members, metas, strict=True)
         ],
-        "plain": plain,
-        "contempt": contempt,
+        "common": common.to_dict(),
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:  # whole, or not there
         run = Path(temporary, "run")
         run.mkdir()
-        combine_heads(members, log_prior(plain, contempt), run / HEAD_FILE)
+        combine_heads(members, common.log_prior(), run / HEAD_FILE)
         shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
         if visual:
             shutil.copyfile(visual[0] / ENCODER_FILE, run / ENCODER_FILE)

@@ -238,7 +238,7 @@ def _apply(table: dict[str, Any], setting: str) -> str:
     """Put a setting into the table; returns its key, with dots."""
     key, equals, text = (part.strip() for part in setting.partition("="))
     if not equals:
-        raise RecipeError(f"--set {setting}: write section.key=value, say training.iterations=2000")
+        raise _refused_setting(setting, "write section.key=value, say training.iterations=2000")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -247,9 +247,15 @@ def _apply(table: dict[str, Any], setting: str) -> str:
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise RecipeError(f"--set {setting}: '{section}' is no section", key=key, value=value)
+            raise _refused_setting(setting, f"'{section}' is no section", key, value)
     table[last] = value
     return key
+
+
+def _refused_setting(setting: str, reason: str, key: str | None = None, value: object = None) -> RecipeError:
+    error = RecipeError(reason, key=key, value=value)
+    error.source = f"--set {setting}"
+    return error
 
 
 def _explain(struct: type[msgspec.Struct], table: Mapping[str, Any], prefix: str = "") -> RecipeError | None:

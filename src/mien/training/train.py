@@ -16,7 +16,7 @@ from mien.artifacts import META_FILE, Count, RunMeta, TrainingData, hash_files, 
 from mien.datasets.leaks import refuse_leaks
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
 from mien.displacement import Population, save_population
-from mien.errors import DataError, LabelError, UnfinishedError, require
+from mien.errors import DataError, LabelError, RecipeError, UnfinishedError, require
 from mien.evaluation.metrics import top_accuracies
 from mien.evaluation.references import calibrate, mean_references
 from mien.evaluation.scoring import precompute_features
@@ -29,6 +29,7 @@ from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe, build_recipe
 from mien.training.resume import RESUME_FILE
+from mien.training.simulation import fingerprint, simulate
 
 _PLAN_FILE = "plan.json"
 
@@ -41,6 +42,7 @@ def train(
     name: str = "",
     resume: bool = False,
     allow_leaks: bool = False,
+    points: Path | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunMeta:
     """Train a recipe on the training subjects and choose by the validation subjects; test subjects take no part.
@@ -53,6 +55,8 @@ def train(
         name: of the recipe, for people.
         resume: go on with an unfinished run; where there is none, start.
         allow_leaks: train although a subject or a picture is on both sides of the split.
+        points: folder of `mien synth --points`, to train the geometry on instead of the training photos, from which
+            then only follows how the predictor of landmarks errs; see `mien.training.simulation`.
         report: called after every step of a network.
 
     Returns:
@@ -62,7 +66,7 @@ def train(
         DataError: no labelled training or validation photos, a subject or picture on both sides, or a label that is
             none.
         OutputError: `run` holds something else.
-        RecipeError: the recipe holds an impossible value.
+        RecipeError: the recipe holds an impossible value, or looks at pictures where there are points alone.
         UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
     """
     recipe = build_recipe(recipe.as_dict())  # one built in Python has not been checked
@@ -71,16 +75,20 @@ def train(
     training, validation = prepared.select("train"), prepared.select("validation")
     for part in (training, validation):
         _refuse_other_labels(part)
+    if points is not None:
+        if recipe.method == "network" and recipe.network.visual != "none":
+            raise RecipeError("points have no pictures; choose --recipe geometry, lda or svm", key="network.visual")
+        training = simulate(points, training, recipe.training.seed)
     require("onnxscript", "train")  # needed at the very end
     fabric = start_fabric(recipe.training)
     if fabric.is_global_zero:
-        _claim(run, recipe, prepared, resume)
+        _claim(run, recipe, prepared, points, resume)
     fabric.barrier()
     if (run / META_FILE).is_file():
         return _finish(fabric, run)
 
     with working_in(run) if fabric.is_global_zero else nullcontext():
-        _train(fabric, prepared, training, validation, run, recipe, name, report)
+        _train(fabric, prepared, training, validation, points, run, recipe, name, report)
     fabric.barrier()
     return _finish(fabric, run)
 
@@ -90,6 +98,7 @@ def _train(
     prepared: PreparedSet,
     training: PreparedSet,
     validation: PreparedSet,
+    points: Path | None,
     run: Path,
     recipe: Recipe,
     name: str,
@@ -115,9 +124,10 @@ def _train(
         data=TrainingData(
             prepared.path.name,
             prepared.fingerprint,
-            _count(training),
-            _count(validation),
+            count(training),
+            count(validation),
             prepared.landmark_size,
+            None if points is None else fingerprint(points),
         ),
         best=best or {},
         calibration=(),
@@ -150,8 +160,10 @@ def _finish(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:
     return load_meta(run)
 
 
-def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, resume: bool) -> None:
+def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, points: Path | None, resume: bool) -> None:
     parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
+    if points is not None:
+        parameters["points"] = fingerprint(points)
     begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
     if begun and not resume and not (run / META_FILE).is_file():
         raise UnfinishedError(run)
@@ -162,7 +174,8 @@ def _refuse_other_labels(part: PreparedSet) -> None:
     try:
         _ = part.labels
     except LabelError as error:
-        raise DataError(f"{part.path / SAMPLES_FILE}: {error}") from error
+        path = part.path / SAMPLES_FILE
+        raise DataError(f"{path}: {error}", path=path, column="label") from error
 
 
 def _linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32]:
@@ -170,5 +183,6 @@ def _linear_features(prepared: PreparedSet, features: str) -> NDArray[np.float32
     return prepared.displacement if features == "displacement" else prepared.landmarks.reshape(len(prepared), -1)
 
 
-def _count(part: PreparedSet) -> Count:
+def count(part: PreparedSet) -> Count:
+    """How much a part of a set holds."""
     return Count(len(part), len(set(part.subjects)))

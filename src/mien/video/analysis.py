@@ -228,7 +228,8 @@ def _second_pass(
             named = [names[person] for person in rows.person.tolist()]
             as_text = out.suffix.lower() == ".csv"
             parts.append(first.work / f"rows-{number:06d}.parquet")
-            write_parquet(parts[-1], to_table(rows, smoothed, named, of_rows, probabilities, as_text))
+            actions = model.action_columns(rows.landmarks_crop, of_rows)
+            write_parquet(parts[-1], to_table(rows, smoothed, actions, named, of_rows, probabilities, as_text))
     if out is not None:
         join_tables(parts, out)
     summary = replace(summary, episodes=tuple(episodes.end()))

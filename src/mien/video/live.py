@@ -72,9 +72,19 @@ def read_frame(followed: FollowedFrame, recognizer: Recognizer, smoother: Smooth
         references: list[Reference] = [one.person.reference(model) for one in seen]
         landmarks = np.stack([one.face.landmarks_crop for one in seen])
         scores = model.scores(np.stack([one.feature for one in seen]), landmarks, references)
-        for place, row in enumerate(model.probabilities(scores, references)):
+        moved = model.moved_from_neutral(landmarks, references)
+        rows = zip(model.probabilities(scores, references), moved, model.actions(moved), strict=True)
+        for place, (row, points, actions) in enumerate(rows):
             one = seen[place]
-            smoothed = smoother.add(one.person.number, frame.time, row)
-            read_ = Recognition(smoothed, references[place], one.face, film, place, None, recognizer.unsure_below)
+            read_ = Recognition(
+                probabilities=smoother.add(one.person.number, frame.time, row),
+                reference=references[place],
+                face=one.face,
+                photo=film,
+                place=place,
+                unsure_below=recognizer.unsure_below,
+                moved=points,
+                actions=actions,
+            )
             faces.append(FilmFace(one.track, one.person.number, one.person.name, read_))
     return FilmFrame(frame.number, frame.time, frame.image, tuple(faces))

@@ -40,12 +40,12 @@ class Person:
     Attributes:
         number: from 1, in the order in which they appear.
         profile: of somebody enrolled, where it is known who it is.
-        identities: descriptions of who is seen, of shape (128,).
     """
 
     number: int
     profile: SubjectProfile | None = None
-    identities: list[NDArray[np.float32]] = field(default_factory=list)
+    described: list[NDArray[np.float32]] = field(default_factory=list)
+    to_describe: list[Face] = field(default_factory=list)
     landmarks: list[NDArray[np.float32]] = field(default_factory=list)
     features: list[NDArray[np.float32]] = field(default_factory=list)
     spacing: float = _SPACING
@@ -56,6 +56,13 @@ class Person:
     def name(self) -> str:
         """The name of the profile, or `person 1`."""
         return f"person {self.number}" if self.profile is None else self.profile.name
+
+    @property
+    def identities(self) -> list[NDArray[np.float32]]:
+        """Descriptions of who is seen, of shape (128,); made when they are asked for (0.1 s each)."""
+        self.described += [face.identity for face in self.to_describe]
+        self.to_describe.clear()
+        return self.described
 
     def is_due(self, time: float) -> bool:
         """Whether it is time for another frame."""
@@ -118,34 +125,33 @@ class People:
         begun, described = self._begun[track]
         if described < len(_DESCRIBED) and time - begun >= _DESCRIBED[described] and _is_frontal(face):
             self._begun[track] = (begun, described + 1)
-            self._describe(person, face.identity)
+            self._describe(person, face)
         if person.is_due(time) and (not person.landmarks or _is_frontal(face)):
             person.sample(time, face.landmarks_crop, feature)
         return person
 
     def _recognise(self, after: int | None, face: Face, here: set[int]) -> Person:
-        identity = face.identity
         before = None if after is None else self.of_track.get(after)
         best, nearest = None, np.inf
         for person in self.people:
-            if person.number in here or not person.identities:
+            if person.number in here:
                 continue
             allowed = ONE_PERSON * (_STILL_ONE if person.number == before else 1)
-            distance = identity_distance(np.mean(person.identities, axis=0), identity) / allowed
+            distance = identity_distance(np.mean(person.identities, axis=0), face.identity) / allowed
             if distance <= 1 and distance < nearest:
                 best, nearest = person, distance
         if best is None:
             best = Person(len(self.people) + 1)
             self.people.append(best)
-        self._describe(best, identity)
+        self._describe(best, face)
         return best
 
-    def _describe(self, person: Person, identity: NDArray[np.float32]) -> None:
-        if len(person.identities) < 4 * len(_DESCRIBED):
-            person.identities.append(identity)
-        taken = {other.profile.name for other in self.people if other.profile is not None}
-        if person.profile is not None:
+    def _describe(self, person: Person, face: Face) -> None:
+        if len(person.described) + len(person.to_describe) < 4 * len(_DESCRIBED):
+            person.to_describe.append(face)  # of who is alone in a film nobody may ever ask who it is
+        if person.profile is not None or not self._profiles:
             return
+        taken = {other.profile.name for other in self.people if other.profile is not None}
         mean = np.mean(person.identities, axis=0)
         known = [
             (_distance(profile, mean), i) for i, profile in enumerate(self._profiles) if profile.name not in taken
@@ -186,7 +192,7 @@ class People:
         for i, (spacing, sampled) in enumerate(arrays["people.sampling"].tolist()):
             place = int(arrays["people.profiles"][i])
             person = Person(i + 1, None if place < 0 else self._profiles[place], spacing=spacing, sampled=sampled)
-            person.identities = list(arrays[f"person.{i + 1}.identities"])
+            person.described = list(arrays[f"person.{i + 1}.identities"])
             person.landmarks = list(arrays[f"person.{i + 1}.landmarks"])
             person.features = list(arrays[f"person.{i + 1}.features"])
             self.people.append(person)

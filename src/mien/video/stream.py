@@ -76,5 +76,9 @@ def frames_to_table(frames: list[FilmFrame], which: Probabilities, landmarks_as_
         feature=np.zeros((len(seen), 0), np.float32),
     )
     probabilities = np.array([one.probabilities for one in read]).reshape(-1, 50)
+    actions = {
+        action.column: stack([one.actions[place].strength for one in read])
+        for place, action in enumerate(read[0].actions if read else ())
+    }
     names, references = [face.name for _, face in seen], [one.reference for one in read]
-    return to_table(rows, probabilities, names, references, which, landmarks_as_text)
+    return to_table(rows, probabilities, actions, names, references, which, landmarks_as_text)

@@ -65,6 +65,7 @@ class Rows:
 def to_table(
     rows: Rows,
     probabilities: NDArray[np.float64],
+    actions: dict[str, NDArray[np.float32]],
     names: Sequence[str],
     references: Sequence[Reference],
     which: Probabilities,
@@ -75,11 +76,13 @@ def to_table(
     Columns: `frame`, `time` in seconds, `track`, `person`; `left`, `top`, `right`, `bottom` of the face in film
     pixels; its `Quality`; `label`, `phrase`, `dominant`, `complementary`, `probability`, `neutral` of the reading;
     `reference`, `reference_photos`; the probabilities, `p_N_N`, `p_1_1`, ..., or `label_1`, `p_1` to `label_5`,
-    `p_5`, falling; `landmarks`, x1 y1 ... x68 y68 in film pixels.
+    `p_5`, falling; strengths of the facial actions, `AU1`, ..., as in `mien.inference.actions`; `landmarks`,
+    x1 y1 ... x68 y68 in film pixels.
 
     Args:
         rows: n faces.
         probabilities: shape (n, 50).
+        actions: column -> shape (n,), see `ExpressionModel.action_columns`.
         names: of the n persons.
         references: n of them, what each was compared with.
         which: of the probabilities.
@@ -113,6 +116,7 @@ def to_table(
             columns[f"label_{place + 1}"] = pl.Series(indices_to_texts(order[:, place]), dtype=pl.String)
             values = np.take_along_axis(probabilities, order[:, place : place + 1], axis=1)[:, 0]
             columns[f"p_{place + 1}"] = values.round(4)
+    columns |= {name: strengths.round(3) for name, strengths in actions.items()}
     flat = rows.landmarks_photo.reshape(-1, 136).round(1)
     if landmarks_as_text:
         texts = [" ".join(f"{value:.1f}" for value in row) for row in flat.tolist()]

@@ -32,9 +32,9 @@ export function makeAnswer() {
     const highest = answer.top[0].probability;
     top.replaceChildren(...answer.top.map((one) => el("li", { style: { "--share": `${(100 * one.probability) / highest}%` } },
       el("span", { class: "name" }, phraseOf(one.label)), el("span", { class: "value" }, percent(one.probability)))));
-    movedPart.hidden = !answer.moved;
-    if (answer.moved) moved.replaceChildren(...movedItems(answer.moved));
-    movedHelp.hidden = !answer.moved?.length;
+    movedPart.hidden = !answer.movements;
+    if (answer.movements) moved.replaceChildren(...movedItems(answer.movements));
+    movedHelp.hidden = !answer.movements?.length;
     flagsPart.hidden = !answer.flags?.length;
     flags.replaceChildren(...(answer.flags ?? []).map((flag) => el("li", {}, texts.flags[flag] ?? flag)));
     made.show(answer);
@@ -57,8 +57,8 @@ function referenceTexts({ kind, photos, top5 }) {
 
 function movedItems(found) {
   if (!found.length) return [el("li", { class: "nothing faint" }, text("answer.movedNothing"))];
-  return found.map(({ region, change, words, amount }) => el("li", {},
-    el("span", {}, texts.moved[region]?.[change] ?? words), el("span", { class: "value" }, `${Math.round(100 * amount)}`)));
+  return found.map(({ part, change, amount }) => el("li", {},
+    el("span", {}, texts.moved[part]?.[change] ?? `${part} ${change}`), el("span", { class: "value" }, `${Math.round(100 * amount)}`)));
 }
 
 // An answer from the probabilities of the 50 classes alone, as films have them.

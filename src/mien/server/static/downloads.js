@@ -28,7 +28,8 @@ function rowsOf(items) {
     reference: face.reference.kind,
     reference_photos: face.reference.photos,
     flags: face.flags.join(", "),
-    moved: face.moved.map((one) => `${one.words} ${Math.round(100 * one.amount)}`).join(", "),
+    moved: face.movements.map((one) => `${one.part} ${one.change} ${Math.round(100 * one.amount)}`).join(", "),
+    actions: face.actions.map((one) => `${one.unit} ${one.side} ${one.strength}`).join(", "),
     ...probabilitiesOf(face),
   })));
 }

@@ -83,15 +83,58 @@ export const texts = {
     repaired: "the file lacked its end",
   },
   moved: {
-    "inner brows": { raised: "inner brows raised", lowered: "inner brows lowered" },
-    "outer brows": { raised: "outer brows raised", lowered: "outer brows lowered" },
-    brows: { "drawn apart": "brows drawn apart", "drawn together": "brows drawn together" },
-    eyes: { "opened wider": "eyes opened wider", narrowed: "eyes narrowed" },
-    nostrils: { raised: "nostrils raised", lowered: "nostrils lowered" },
-    "mouth corners": { raised: "mouth corners raised", lowered: "mouth corners lowered" },
-    mouth: { widened: "mouth widened", narrowed: "mouth narrowed" },
-    lips: { parted: "lips parted", "pressed together": "lips pressed together" },
-    chin: { raised: "chin raised", lowered: "chin lowered" },
+    brows: {
+      lowered: "brows lowered",
+      raised: "brows raised",
+      "moved apart": "brows moved apart",
+      "drawn together": "brows drawn together",
+    },
+    "right brow": {
+      lowered: "right brow lowered",
+      raised: "right brow raised",
+    },
+    "left brow": {
+      lowered: "left brow lowered",
+      raised: "left brow raised",
+    },
+    eyes: {
+      "opened wider": "eyes opened wider",
+      narrowed: "eyes narrowed",
+    },
+    "right eye": {
+      "opened wider": "right eye opened wider",
+      narrowed: "right eye narrowed",
+    },
+    "left eye": {
+      "opened wider": "left eye opened wider",
+      narrowed: "left eye narrowed",
+    },
+    nostrils: {
+      widened: "nostrils widened",
+      narrowed: "nostrils narrowed",
+    },
+    "lip corners": {
+      lowered: "lip corners lowered",
+      raised: "lip corners raised",
+    },
+    "right lip corner": {
+      lowered: "right lip corner lowered",
+      raised: "right lip corner raised",
+    },
+    "left lip corner": {
+      lowered: "left lip corner lowered",
+      raised: "left lip corner raised",
+    },
+    mouth: {
+      widened: "mouth widened",
+      narrowed: "mouth narrowed",
+      opened: "mouth opened",
+      closed: "mouth closed",
+    },
+    chin: {
+      lowered: "chin lowered",
+      raised: "chin raised",
+    },
   },
   emotions: {
     neutral: "neutral",

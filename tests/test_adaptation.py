@@ -1,0 +1,61 @@
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from mien.artifacts import HEAD_FILE, load_meta
+from mien.datasets.prepared import PreparedSet
+from mien.errors import DataError, OutputError
+from mien.evaluation.scoring import run_scores
+from mien.models.combination import Evidence, Member, add_evidence
+from mien.models.linear import fit_lda
+from mien.training.adapt import adapt
+
+
+def test_evidence_in_a_head_is_what_it_is_in_numbers(trained: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    moved = rng.normal(scale=4, size=(60, 136)).astype(np.float32)
+    labels = np.arange(60) % 3 * 7
+    evidence = Evidence.of(fit_lda(moved, labels, even=True), np.unique(labels))
+    add_evidence(Member(trained / HEAD_FILE, 1.0, 2.0), evidence, 1.5, tmp_path / HEAD_FILE)
+    feature = rng.normal(size=(60, _width(trained))).astype(np.float32)
+    feed = {"feature": feature, "displacement": moved}
+    before, after = (
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(["scores"], feed)[0]
+        for path in (trained / HEAD_FILE, tmp_path / HEAD_FILE)
+    )
+    likely = before / 2 - np.log(np.exp(before / 2).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(after, likely + 1.5 * evidence.logarithms(moved), atol=1e-3)
+
+
+def test_classes_that_the_set_lacks_keep_their_scores() -> None:
+    rng = np.random.default_rng(0)
+    moved, labels = rng.normal(size=(40, 136)).astype(np.float32), np.repeat([3, 9], 20)
+    added = Evidence.of(fit_lda(moved, labels), np.array([3, 9])).logarithms(moved)
+    assert np.flatnonzero(added.any(axis=0)).tolist() == [3, 9]
+
+
+def test_a_run_learns_from_a_set_and_knows_where_it_came_from(
+    trained: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    meta = adapt(prepared, trained, tmp_path / "own", allow_leaks=True)
+    assert meta == load_meta(tmp_path / "own")
+    assert meta.recipe["adapted"]["weight"] > 0
+    part = prepared.select("test")
+    right = [(run_scores(run, part).argmax(axis=1) == part.labels).mean() for run in (trained, tmp_path / "own")]
+    assert right[1] > right[0] + 0.2
+    with pytest.raises(OutputError):
+        adapt(prepared, trained, tmp_path / "own", allow_leaks=True)
+
+
+def test_too_few_photos_are_refused(trained: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+    few = PreparedSet(prepared.path, prepared.info, prepared.table.head(40), prepared.displacement[:40])
+    with pytest.raises(DataError):
+        adapt(few, trained, tmp_path / "own", allow_leaks=True)
+    assert not (tmp_path / "own").exists()
+
+
+def _width(run: Path) -> int:
+    session = onnxruntime.InferenceSession(run / HEAD_FILE, providers=["CPUExecutionProvider"])
+    return next(int(node.shape[1]) for node in session.get_inputs() if node.name == "feature")
