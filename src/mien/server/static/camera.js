@@ -7,9 +7,9 @@ import { drawMarks } from "./marks.js";
 import * as reference from "./reference.js";
 import { text } from "./texts.js";
 
-const WIDTH = 480; // of the frames that are sent
-const AT_ONCE = 2; // one is read while the next is on its way
-const WORDS = 250; // milliseconds for which words and grid stay, so that they can be read
+const WIDTH = 400; // of the frames that are sent
+const AT_ONCE = 3; // one is read while the next is on its way
+const WORDS = 400; // milliseconds for which words and grid stay, so that they can be read
 let running = null; // { stream, camera, stamps, last, told }
 let panel = null;
 
@@ -24,7 +24,7 @@ async function start() {
   const video = byId("camera-video");
   let stream = null;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, facingMode: "user" } });
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: { ideal: 20 }, facingMode: "user" } });
     const { camera } = await api.beginCamera();
     running = { stream, camera, stamps: [], last: -1, told: 0 };
   } catch (error) {
