@@ -6,9 +6,8 @@ import pytest
 from skimage import data
 
 from mien import Recognizer
-from mien.drawing.recognition import to_photo_steps
 from mien.errors import CheckpointError, MienError
-from mien.faces.alignment import photo_to_crop, stretched
+from mien.faces.alignment import photo_to_crop, stretched, to_photo_steps
 from mien.faces.points68 import MIRROR, PARTS
 from mien.inference.actions import ACTION_COLUMNS, UNITS, ActionEstimates, actions_for, split_name
 from mien.inference.movements import describe_movements

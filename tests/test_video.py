@@ -247,13 +247,17 @@ def test_a_film_whose_rows_ffmpeg_pads_is_read(tmp_path: Path, woman: Picture, r
     assert [len(frame) for frame in frames] == [1, 1, 1]
 
 
-def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) -> None:
-    with av.open(str(tmp_path / "raw.h264"), "w", format="h264") as container:
-        stream = container.add_stream("libx264", rate=RATE)
+def _write_six_frames(path: Path, container_format: str, codec: str, picture: Picture) -> None:
+    with av.open(str(path), "w", format=container_format) as container:
+        stream = container.add_stream(codec, rate=RATE)
         stream.width, stream.height, stream.pix_fmt = 480, 360, "yuv420p"
         for _ in range(6):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(woman, format="rgb24")))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
+
+
+def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) -> None:
+    _write_six_frames(tmp_path / "raw.h264", "h264", "libx264", woman)
     with Film.open(tmp_path / "raw.h264") as film:
         times = [frame.time for frame in film.frames()]
     assert len(times) == 6
@@ -261,12 +265,7 @@ def test_frames_without_times_follow_each_other(tmp_path: Path, woman: Picture) 
 
 
 def test_times_that_start_anew_go_on_rising(tmp_path: Path, woman: Picture) -> None:
-    with av.open(str(tmp_path / "once.ts"), "w", format="mpegts") as container:
-        stream = container.add_stream("mpeg2video", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = 480, 360, "yuv420p"
-        for _ in range(6):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(woman, format="rgb24")))
-        container.mux(stream.encode())
+    _write_six_frames(tmp_path / "once.ts", "mpegts", "mpeg2video", woman)
     once = (tmp_path / "once.ts").read_bytes()
     (tmp_path / "twice.ts").write_bytes(once + once)
     with Film.open(tmp_path / "twice.ts") as film:

@@ -15,7 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import msgspec
@@ -136,6 +139,17 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         of_kind = [c for c in self.calibration if c.reference == kind]
         enough = [c for c in of_kind if c.photos != ALL_PHOTOS and c.photos <= photos]
         return max(enough, key=lambda c: c.photos) if enough else of_kind[0]
+
+
+@contextmanager
+def new_run(out: Path) -> Iterator[Path]:
+    """A folder to write a run into. It becomes `out` at the end, whole, or is removed."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
+        run = Path(temporary, "run")
+        run.mkdir()
+        yield run
+        run.rename(out)
 
 
 def save_meta(run: Path, meta: RunMeta) -> None:

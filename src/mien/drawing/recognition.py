@@ -10,7 +10,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from mien.drawing.landmarks import cut_out_face, draw_arrows, draw_landmarks
 from mien.drawing.style import ACCENT, FAINT, INK, PAPER, font, text_width, wrap
-from mien.faces.alignment import photo_to_crop
+from mien.faces.alignment import to_photo_steps
 from mien.faces.points68 import eye_distance
 from mien.images import RGBImage
 from mien.inference import Recognition
@@ -59,21 +59,6 @@ def describe_reference(kind: str, photo_count: int) -> str:
         "neutral": f"compared with {photos} of this face when neutral",
         "estimated": f"compared with an estimate of this face when neutral, from {photos} of it",
     }.get(kind, f"reference: {kind}, {photos}")
-
-
-def to_photo_steps(
-    moved: NDArray[np.floating], landmarks_photo: NDArray[np.float32], stretch: float
-) -> NDArray[np.float64]:
-    """How far landmarks moved, (68, 2), from pixels of the crop to those of the photo.
-
-    Args:
-        moved: shape (68, 2), crop pixels.
-        landmarks_photo: shape (68, 2), photo pixels.
-        stretch: of the crop, see `Face`.
-    """
-    steps = np.asarray(moved, dtype=np.float64) / [stretch, 1.0]
-    turned = (steps[:, 0] + 1j * steps[:, 1]) / photo_to_crop(landmarks_photo).a
-    return np.column_stack([turned.real, turned.imag])
 
 
 def draw_probabilities(

@@ -115,6 +115,19 @@ def stretched(points: NDArray[np.floating], stretch: float, size: int = CROP_SIZ
     return wider
 
 
+def to_photo_steps(moved: NDArray[np.floating], landmarks_photo: Landmarks, stretch: float) -> NDArray[np.float64]:
+    """How far landmarks moved, (68, 2), from pixels of the crop to those of the photo.
+
+    Args:
+        moved: shape (68, 2), crop pixels.
+        landmarks_photo: shape (68, 2), photo pixels.
+        stretch: of the crop, see `stretch_of`.
+    """
+    steps = np.asarray(moved, dtype=np.float64) / [stretch, 1.0]
+    turned = (steps[:, 0] + 1j * steps[:, 1]) / photo_to_crop(landmarks_photo).a
+    return np.column_stack([turned.real, turned.imag])
+
+
 def take_back_stretch(
     crop: RGBImage, landmarks_crop: NDArray[np.floating], stretch: float
 ) -> tuple[RGBImage, NDArray[np.floating]]:

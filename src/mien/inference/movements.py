@@ -97,7 +97,7 @@ def describe_movements(moved: NDArray[np.floating], eye_distance: float) -> tupl
     found = []
     for part in _PARTS:
         amounts = [measure(moved) / eye_distance for measure in part.measures]
-        weaker, stronger = sorted(amounts, key=abs)[0], sorted(amounts, key=abs)[-1]
+        weaker, stronger = min(amounts, key=abs), max(amounts, key=abs)
         if len(amounts) == 2 and stronger != 0 and weaker / stronger >= _BOTH:
             found.append((part.names[0], part, float(np.mean(amounts))))
         else:

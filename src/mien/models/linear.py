@@ -69,6 +69,21 @@ def fit_lda(
     )
 
 
+def fit_ridge(features: NDArray[np.float64], targets: NDArray[np.float64], ridge: float) -> NDArray[np.float64]:
+    """Ridge regression of targets, (n, m), on features, (n, k), both without their means.
+
+    Args:
+        ridge: added to the variance of every feature.
+
+    Returns:
+        shape (k, m): target for each unit of a feature.
+    """
+    away = features - features.mean(axis=0)
+    damped = away.T @ away + ridge * len(away) * np.eye(away.shape[1])
+    weights: NDArray[np.float64] = np.linalg.solve(damped, away.T @ (targets - targets.mean(axis=0)))
+    return weights
+
+
 LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], LinearModel]] = {
     "svm": fit_svm,
     "lda": fit_lda,

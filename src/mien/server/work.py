@@ -15,15 +15,11 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mien.errors import MienError
 from mien.server.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
-    from mien.faces import Face
     from mien.images.photos import PhotoFile
     from mien.inference import Recognition, Recognizer
 
@@ -232,23 +228,16 @@ def forget_person(name: str) -> None:
 
 def answer(seen: Recognition) -> dict[str, Any]:
     """A `Recognition` for JSON, with where its landmarks would lie if it were neutral."""
-    model = recognizer().model
-    neutral = seen.reference.landmarks + model.population.neutral.reshape(-1, 2)
-    calibration = model.meta.calibration_for(seen.reference.kind, seen.reference.photo_count)
+    from mien.faces.alignment import to_photo_steps
+
+    assert seen.moved is not None  # of films and photos it is always known
+    face, meta = seen.face, recognizer().meta
+    neutral = face.landmarks_photo - to_photo_steps(seen.moved, face.landmarks_photo, face.stretch)
+    calibration = meta.calibration_for(seen.reference.kind, seen.reference.photo_count)
     content = seen.to_dict()
-    content["face"]["neutral_landmarks"] = _in_photo(seen.face, neutral).round(1).tolist()
+    content["face"]["neutral_landmarks"] = neutral.round(1).tolist()
     content["reference"] |= {"top1": calibration.top1, "top5": calibration.top5}
     return content
-
-
-def _in_photo(face: Face, neutral_crop: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Where the landmarks of the neutral face would lie in the photo, (68, 2): found landmarks less what moved."""
-    from mien.faces.alignment import photo_to_crop
-
-    moved = (face.landmarks_crop - neutral_crop) / [face.stretch, 1]
-    back = photo_to_crop(face.landmarks_photo).inverse().a
-    turned = back * (moved[:, 0] + 1j * moved[:, 1])
-    return face.landmarks_photo - np.column_stack([turned.real, turned.imag])
 
 
 def _of_photo(photo: PhotoFile, read: Any) -> Any:

@@ -13,14 +13,13 @@ from mien.artifacts import ReferenceKind
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Population
 from mien.inference.actions import UNITS, ActionEstimates, split_name
+from mien.models.linear import fit_ridge
 from mien.training.references import displacement_against
-from mien.training.simulation import read_truth, simulate, source_of
+from mien.training.simulation import RIDGE, read_truth, simulate, source_of
 
 KINDS: tuple[ReferenceKind, ...] = ("neutral", "mean", "estimated")
 READABLE = 0.5
 """Correlation with the truth, on unseen subjects with a neutral reference, below which an action is left out."""
-_RIDGE = 3.0
-"""Pixels squared, for each photo."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +96,9 @@ def _from_neutral(kind: ReferenceKind, photos: PreparedSet, population: Populati
 
 
 def _fit(moved: NDArray[np.float64], true: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Ridge regression; weights and constant."""
-    middle, usual = moved.mean(axis=0), true.mean(axis=0)
-    away = moved - middle
-    damped = away.T @ away + _RIDGE * len(away) * np.eye(away.shape[1])
-    weights = np.linalg.solve(damped, away.T @ (true - usual))
-    return weights.astype(np.float32), (usual - middle @ weights).astype(np.float32)
+    """Weights and constant."""
+    weights = fit_ridge(moved, true, RIDGE)
+    return weights.astype(np.float32), (true.mean(axis=0) - moved.mean(axis=0) @ weights).astype(np.float32)
 
 
 def _correlation(read: NDArray[np.floating], expected: NDArray[np.floating]) -> float:

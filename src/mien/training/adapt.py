@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from msgspec import structs
@@ -26,6 +25,7 @@ from mien.artifacts import (
     RunMeta,
     TrainingData,
     hash_files,
+    new_run,
     save_meta,
 )
 from mien.datasets.leaks import refuse_leaks
@@ -77,6 +77,7 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
     refuse_other_landmarks(model.path, model.meta, prepared)
     if not allow_leaks:
         refuse_leaks(prepared.table, prepared.path)
+    prepared = prepared.with_landmarks(model.meta.data.landmark_size)
     training, validation = prepared.select("train"), prepared.select("validation")
     subjects = training.subject_numbers
     if len(training) < LEAST_PHOTOS or subjects.max() < 1:
@@ -85,14 +86,11 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
             f"from a run takes {LEAST_PHOTOS} of two or more",
             path=prepared.path,
         )
-    seen = list(_look(model, training))
+    seen = list(_compare(model, training))
     weight = _choose_weight(seen, training.labels, subjects)
     evidence = _learn(seen, training.labels, np.ones(len(training), dtype=bool))
     base = Member(model.path / HEAD_FILE, 1.0, model.meta.calibration_for("mean", ALL_PHOTOS).temperature)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:  # whole, or not there
-        folder = Path(temporary, "run")
-        folder.mkdir()
+    with new_run(out) as folder:
         add_evidence(base, evidence, weight, folder / HEAD_FILE)
         for name in (POPULATION_FILE, *((ENCODER_FILE,) if model.encoder is not None else ())):
             shutil.copyfile(model.path / name, folder / name)
@@ -101,18 +99,19 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
             model.meta,
             name="adapted",
             recipe=model.meta.recipe | {"adapted": adapted},
-            data=TrainingData(prepared.path.name, prepared.fingerprint, count(training), count(validation)),
+            data=TrainingData(
+                prepared.path.name, prepared.fingerprint, count(training), count(validation), prepared.landmark_size
+            ),
             best={},
             files=hash_files(folder),
             calibration=(),
         )
         meta = measured(meta, folder, validation)
         save_meta(folder, meta)
-        folder.rename(out)
     return meta
 
 
-def _look(model: ExpressionModel, training: PreparedSet) -> Iterator[_Seen]:
+def _compare(model: ExpressionModel, training: PreparedSet) -> Iterator[_Seen]:
     features = precompute_features(model, training)
     for kind, photos in _KINDS:
         references = references_of(kind, photos, model, training, features)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from msgspec import structs
 
@@ -16,6 +15,7 @@ from mien.artifacts import (
     RunMeta,
     hash_files,
     load_meta,
+    new_run,
     save_meta,
 )
 from mien.datasets.prepared import PreparedSet
@@ -76,10 +76,7 @@ def combine(
         ],
         "common": common.to_dict(),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:  # whole, or not there
-        run = Path(temporary, "run")
-        run.mkdir()
+    with new_run(out) as run:
         combine_heads(members, common.log_prior(), run / HEAD_FILE)
         shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
         if visual:
@@ -90,5 +87,4 @@ def combine(
         )
         meta = measured(meta, run, validation)
         save_meta(run, meta)
-        run.rename(out)
     return meta

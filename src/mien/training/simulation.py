@@ -21,10 +21,11 @@ from mien.errors import DataError
 from mien.faces.alignment import AlignmentName, photo_to_crop, stretch_of, stretched
 from mien.faces.points68 import POINT_COUNT
 from mien.files import hash_file
+from mien.models.linear import fit_ridge
 
 TRUTH_FILE = "truth.parquet"
-_RIDGE = 3.0
-"""Pixels squared, for each photo: how far a coordinate must vary to speak for an error."""
+RIDGE = 3.0
+"""Pixels squared: how far a coordinate must vary to speak for an error, or for an action of the face."""
 
 Rows = NDArray[np.float64]
 """Shape (n, 136): landmarks in crop pixels."""
@@ -57,10 +58,8 @@ class ReadingErrors:
             subjects: (n,), numbers from 0.
         """
         middle, errors = true.mean(axis=0), read - true
-        constant, away = errors.mean(axis=0), true - middle
-        damped = away.T @ away + _RIDGE * len(away) * np.eye(away.shape[1])
-        linear = np.linalg.solve(damped, away.T @ (errors - constant))
-        left = errors - constant - away @ linear
+        constant, linear = errors.mean(axis=0), fit_ridge(true, errors, RIDGE)
+        left = errors - constant - (true - middle) @ linear
         of_subjects = np.zeros((subjects.max() + 1, left.shape[1]))
         np.add.at(of_subjects, subjects, left)
         of_subjects /= np.bincount(subjects)[:, None]
@@ -123,8 +122,10 @@ def fingerprint(points: Path) -> str:
     Raises:
         DataError: a folder without the truth about its photos.
     """
-    read_truth(points)
-    return hash_file(points / TRUTH_FILE)[:16]
+    try:
+        return hash_file(points / TRUTH_FILE)[:16]
+    except OSError as error:
+        raise _no_truth(points) from error
 
 
 def source_of(prepared: PreparedSet) -> Path:
@@ -141,9 +142,13 @@ def read_truth(folder: Path, *more: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(folder / TRUTH_FILE, columns=["path", "subject", "label", "landmarks", *more])
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{folder}: no truth about photos in it ({TRUTH_FILE}); name a folder that `mien synth` made", path=folder
-        ) from error
+        raise _no_truth(folder) from error
+
+
+def _no_truth(folder: Path) -> DataError:
+    return DataError(
+        f"{folder}: no truth about photos in it ({TRUTH_FILE}); name a folder that `mien synth` made", path=folder
+    )
 
 
 def align(landmarks_photo: NDArray[np.float32], alignment: AlignmentName) -> Rows:

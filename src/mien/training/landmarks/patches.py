@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import polars as pl
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from mien.files import replacing
 from mien.images import read_rgb
 from mien.labels import NEUTRAL
 from mien.training.landmarks.template import read_template
+from mien.training.simulation import read_truth
 
 PATCH_SIZE = 208
 """Side of a patch in pixels."""
@@ -80,10 +80,7 @@ def make_patches(synthetic: Sequence[Path], by_hand: Sequence[Path], folder: Pat
 
 
 def _of_synthetic_set(folder: Path) -> Iterator[_Marked]:
-    if not (folder / "truth.parquet").is_file():
-        raise DataError(f"{folder}: no truth.parquet; make a set with `mien synth`")
-    table = pl.read_parquet(folder / "truth.parquet", columns=["path", "subject", "label", "landmarks"])
-    for path, subject, label, landmarks in table.iter_rows():
+    for path, subject, label, landmarks in read_truth(folder).iter_rows():
         points = np.array(landmarks, dtype=np.float32).reshape(POINT_COUNT, 2)
         yield _Marked(folder / path, points, False, f"{folder.name}/{subject}", label == str(NEUTRAL))
 
