@@ -10,6 +10,7 @@ from mien.datasets import PreparedSet
 from mien.errors import CheckpointError
 from mien.evaluation.metrics import top_accuracies
 from mien.models.config import NetworkConfig
+from mien.models.convolution import GroupedConv, StridedConv
 from mien.models.dropout import BatchDropout
 from mien.models.export import export_linear, export_network
 from mien.models.linear import LINEAR_FITS, fit_svm
@@ -74,8 +75,9 @@ def test_the_paper_network_has_the_published_shapes_and_fills() -> None:
     maps, sizes = branch.pixels(torch.zeros(1, 3, 224, 224)), []
     for layer in branch.layers:
         maps = layer(maps)
-        sizes.append((type(layer).__name__, *maps.shape[1:]))
-    assert [size for size in sizes if size[0] in ("Conv2d", "MaxPool2d", "Linear")] == [
+        kinds = [kind.__name__ for kind in (nn.Conv2d, nn.MaxPool2d, nn.Linear) if isinstance(layer, kind)]
+        sizes += [(kind, *maps.shape[1:]) for kind in kinds]
+    assert sizes == [
         ("Conv2d", 96, 54, 54),
         ("MaxPool2d", 96, 27, 27),
         ("Conv2d", 256, 27, 27),
@@ -105,6 +107,25 @@ def test_local_response_norm_is_caffes_in_value_and_gradient() -> None:
     torch.testing.assert_close(
         LocalResponseNorm()(maps), torch.nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0)(maps), rtol=1e-5, atol=1e-4
     )
+
+
+def test_convolutions_in_the_form_for_a_gpu_give_what_the_plain_ones_do() -> None:
+    torch.manual_seed(0)
+    strided, grouped = StridedConv(3, 8, 11, stride=4), GroupedConv(8, 12, 5, padding=2, groups=2)
+    crops, maps = torch.randn(2, 3, 224, 224), torch.randn(2, 8, 13, 13)
+    torch.testing.assert_close(strided.over_blocks(crops), strided(crops), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(grouped.over_all(maps), grouped(maps), rtol=1e-4, atol=1e-5)
+
+
+def test_what_dropout_drew_ahead_serves_until_it_draws_again() -> None:
+    torch.manual_seed(0)
+    dropout, features = BatchDropout(0.4), torch.ones(20, 30)
+    dropout.draw(20, 30, features.device)
+    first, again = dropout(features), dropout(features)
+    dropout.draw(20, 30, features.device)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, dropout(features))
+    assert torch.equal(dropout.eval()(features), features)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.4])
@@ -171,7 +192,7 @@ def test_two_networks_share_nothing() -> None:
 
 def test_the_mean_of_a_subject_counts_one_photo_of_zeros_and_strangers_not_at_all() -> None:
     features = torch.tensor([[3.0], [5.0], [8.0], [1.0]])
-    means = subject_means(features, torch.tensor([4, 4, -1, 0]))
+    means = subject_means(features, torch.tensor([3, 3, -1, 0]))
     assert means.flatten().tolist() == [pytest.approx(8 / 3), pytest.approx(8 / 3), 0.0, 0.5]
 
 

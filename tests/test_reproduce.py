@@ -58,17 +58,17 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     fine = tables["table_2"]["rows"][names["fused-1200"]]
     assert [fine[f"top-{k}"]["paper"] for k in range(1, 6)] == list(paper.TABLE_II["fused-1200"])
     assert {cell["why"] for cell in fine.values()} == {"prepare the set with --landmark-size 1200"}
-    assert set(content["figures"]) == {f"figure_{number}" for number in range(6, 11)}
+    assert set(content["figures"]) == {*(f"figure_{number}" for number in range(6, 11)), "all_networks"}
     page = check_page(tmp_path / "report.html")
     assert "Synthetic <faces>." in page.text
     assert "prepare the set with --landmark-size 1200" in page.text
     assert f"{low:.2f} to {high:.2f}" in page.text
     assert "paper: 84.96" in page.text
-    assert page.text.count("Not trained.") == 5
-    shares = [results[key]["validation"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
-    assert findings(results)[0].endswith(f"({shares[0]:.3f} against {shares[1]:.3f}).")
+    assert page.text.count("Not trained.") == 6
+    shares = [results[key]["test"].accuracies[0] for key in ("displacement-svm", "landmark-svm")]
+    assert f"(test photos: {shares[0]:.3f} against {shares[1]:.3f}" in findings(results, parts)[0]
     assert compare_tables(results, names, missing)[0].rows["fused"][0].ours is None
-    assert compare_curves(results)[0].paper == {"validation": 3.5736}
+    assert compare_curves(results, names)[0].paper == {"validation": 3.5736}
 
 
 def test_settings_do_not_change_what_a_method_is_and_a_wrong_one_is_refused_at_once(

@@ -29,7 +29,8 @@ from mien.faces.points68 import mirror
 from mien.models.network import build_network
 from mien.training.augmentation import mirror_displacement, mirror_landmarks, sample_augmentation
 from mien.training.batches import Batches, batch_indices, group_photos
-from mien.training.loop import Progress
+from mien.training.loop import Learner, Progress
+from mien.training.machine import start_fabric
 from mien.training.optimisation import average_weights, build_optimiser, schedule
 from mien.training.recipe import (
     RENAMED_KEYS,
@@ -40,7 +41,8 @@ from mien.training.recipe import (
     load_recipe,
     recipe_names,
 )
-from mien.training.train import train
+from mien.training.side_by_side import side_by_side
+from mien.training.train import train, train_stepwise
 
 GEOMETRIC = (
     'network.visual="none"',
@@ -48,6 +50,7 @@ GEOMETRIC = (
     "training.validate_every=40",
     "training.learning_rate=0.01",
 )
+BURSTING = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
 SMALL = ("training.iterations=4", "training.validate_every=2", "training.batch_size=8")
 
 
@@ -374,6 +377,48 @@ def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_pat
         assert steps == [40, 80, 120]
 
 
+def test_a_run_that_is_finished_elsewhere_says_where_it_was_trained(
+    prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = train_stepwise(prepared, tmp_path / "run", load_recipe("quick", GEOMETRIC))
+    monkeypatch.setattr("mien.training.loop.describe_machine", lambda _: {"device": "another"})
+    for progress in steps:
+        if progress is not None and progress.step == progress.steps:
+            break
+    steps.close()
+    monkeypatch.undo()
+    meta = train(prepared, tmp_path / "run", load_recipe("quick", GEOMETRIC), resume=True)
+    assert meta.machine == {"device": "another"}
+
+
+def test_trainings_side_by_side_end_as_they_do_alone_and_one_may_burst(prepared: PreparedSet, tmp_path: Path) -> None:
+    recipes = {"fine": load_recipe("quick", GEOMETRIC), "bursting": load_recipe("quick", BURSTING)}
+    seen: list[tuple[str, int | None]] = []
+    ended = side_by_side(
+        {name: train_stepwise(prepared, tmp_path / name, recipe) for name, recipe in recipes.items()},
+        lambda name, progress: seen.append((name, progress and progress.step)),
+    )
+    assert isinstance(ended["bursting"], DivergedError)
+    assert ended["fine"] == train(prepared, tmp_path / "alone", recipes["fine"])
+    assert _weights(tmp_path / "fine") == _weights(tmp_path / "alone")
+    assert [step for name, step in seen if name == "fine"] == [None, *range(1, 121)]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("recipe", ["paper", "quick", "mien"])
+def test_a_recorded_step_learns_what_one_that_is_not_recorded_does(prepared: PreparedSet, recipe: str) -> None:
+    training = prepared.select("train")
+    losses = []
+    for recorded in (True, False):
+        made = load_recipe(recipe, ("training.batch_size=8", "training.samples_per_subject=2"))
+        learner = Learner(start_fabric(made.training), training, made)
+        if not recorded:
+            learner._step = learner._change_weights
+        batches = Batches(training, training.displacement[None], made, torch.device("cuda", 0))
+        losses.append([learner.learn(batches.batch(step), step).item() for step in range(8)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
 def test_a_run_that_was_killed_after_its_last_step_trains_nothing_twice(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,9 +560,6 @@ def test_networks_of_two_emotions_learn(prepared: PreparedSet, tmp_path: Path, o
     assert meta.best["loss"] == min(line["loss"] for line in log)
     assert meta.machine["processes"] == 1
     assert meta.seed == 0
-
-
-BURSTING = (*GEOMETRIC, "training.loss=hinge", "training.optimiser=sgd", "training.learning_rate=1e30")
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_cause(prepared: PreparedSet, tmp_path: Path) -> None:

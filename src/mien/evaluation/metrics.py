@@ -78,14 +78,15 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def interval_by_subject(
-    correct: NDArray[np.bool_], subjects: Sequence[str], draws: int = 2000
+    correct: NDArray[np.bool_ | np.float64], subjects: Sequence[str], draws: int = 2000
 ) -> tuple[float, float]:
     """95% interval of an accuracy, by resampling *subjects* with replacement (bootstrap).
 
     Photos of one subject resemble one another, so an interval over photos would be too narrow.
 
     Args:
-        correct: (n,): whether each photo was classified right.
+        correct: (n,): whether each photo was classified right; or, for the interval of the difference of two
+            accuracies, the difference, -1, 0 or 1.
         subjects: n names.
         draws: resamples.
     """

@@ -19,11 +19,23 @@ class BatchDropout(nn.Module):
     def __init__(self, probability: float) -> None:
         super().__init__()
         self.probability = probability
+        self._drawn: Tensor | None = None
+
+    def draw(self, count: int, features: int, device: torch.device) -> None:
+        """Draw for the next call rather than within it, for a step that is recorded; its only process calls this.
+
+        What is drawn lies in the same place each time, and serves every call until the next draw.
+        """
+        if self._drawn is None:
+            self._drawn = torch.empty(count, features, device=device)
+        self._drawn.uniform_()
 
     def forward(self, features: Tensor) -> Tensor:
         """(n, features) to the same shape."""
         if not self.training or self.probability == 0:
             return features
+        if self._drawn is not None:
+            return features * (self._drawn >= self.probability) / (1 - self.probability)
         rank, processes = 0, 1
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()

@@ -82,7 +82,7 @@ class Network(nn.Module):
 
         Args:
             crops, displacement: as for `forward`.
-            subjects: (n,), whose photo each is, by number; -1: nobody's that is known. Visual features become
+            subjects: (n,), whose photo each is, by number under n; -1: nobody's that is known. Visual features become
                 relative to the mean over these photos where the network is made for that. None: all unknown.
 
         Returns:
@@ -155,16 +155,15 @@ def subject_means(features: Tensor, subjects: Tensor) -> Tensor:
 
     Args:
         features: (n, size).
-        subjects: (n,) numbers; rows of -1 are left out and get zeros.
+        subjects: (n,) numbers under n; rows of -1 are left out and get zeros.
 
     Returns:
         (n, size), dtype of `features`; gradients pass.
     """
     known = (subjects >= 0).to(features.dtype)[:, None]
     place = subjects.clamp_min(0)
-    groups = int(place.max()) + 1
-    sums = features.new_zeros(groups, features.shape[1]).index_add(0, place, features * known)
-    counts = features.new_zeros(groups, 1).index_add(0, place, known)
+    sums = torch.zeros_like(features).index_add(0, place, features * known)
+    counts = torch.zeros_like(known).index_add(0, place, known)
     return known * (sums / (1 + counts))[place]
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.models.activation import PReLU
+from mien.models.convolution import GroupedConv, StridedConv
 from mien.models.normalisation import LocalResponseNorm
 
 FEATURE_COUNT = 256
@@ -45,19 +46,19 @@ def alexnet() -> VisualBranch:
     Raw BGR 0..255 without a mean, as in the published configuration.
     """
     layers = nn.Sequential(
-        nn.Conv2d(3, 96, 11, stride=4),  # 224 -> 54
+        StridedConv(3, 96, 11, stride=4),  # 224 -> 54
         PReLU(96),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 27; Caffe rounds pooling up
         LocalResponseNorm(),
-        nn.Conv2d(96, 256, 5, padding=2, groups=2),
+        GroupedConv(96, 256, 5, padding=2, groups=2),
         PReLU(256),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 13
         LocalResponseNorm(),
         nn.Conv2d(256, 384, 3, padding=1),
         PReLU(384),
-        nn.Conv2d(384, 384, 3, padding=1, groups=2),
+        GroupedConv(384, 384, 3, padding=1, groups=2),
         PReLU(384),
-        nn.Conv2d(384, 256, 3, padding=1, groups=2),
+        GroupedConv(384, 256, 3, padding=1, groups=2),
         PReLU(256),
         nn.MaxPool2d(3, 2, ceil_mode=True),  # 6
         nn.Flatten(),

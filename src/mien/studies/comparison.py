@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from mien.datasets.prepared import PreparedSet
 from mien.evaluation.evaluate import Result
-from mien.evaluation.metrics import TOP
+from mien.evaluation.metrics import TOP, interval_by_subject
+from mien.labels import CLASS_COUNT
 from mien.studies import paper
+from mien.studies.features import Reading
 
 VALIDATION, TEST = "validation", "test"
 PARTS = (VALIDATION, TEST)
@@ -52,6 +57,7 @@ class Table:
         rows: name -> cells.
         digits: after the decimal point.
         note: what to know.
+        verdict: what agrees with the paper and what does not, in a sentence or two; empty where there is too little.
     """
 
     key: str
@@ -60,6 +66,7 @@ class Table:
     rows: Mapping[str, Sequence[Cell]]
     digits: int
     note: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,19 @@ class Curves:
     note: str = ""
 
 
-def compare_tables(results: Results, names: Mapping[str, str], why_missing: Mapping[str, str]) -> list[Table]:
-    """Section III, Table I, Table II, and the networks that the paper tried and found worse.
+def compare_tables(
+    results: Results,
+    names: Mapping[str, str],
+    why_missing: Mapping[str, str],
+    readings: Mapping[str, Mapping[str, Reading]] | None = None,
+) -> list[Table]:
+    """Section III, Table I, Table II, the networks that the paper tried and found worse, and what the branches know.
 
     Args:
         results: the runs there are.
         names: key -> the method, for people.
         why_missing: key -> why there is no such run.
+        readings: of features, see `mien.studies.features.read_features`; None: no such table.
     """
 
     def cell(key: str, part: str, paper_figure: float | None, k: int = 1) -> Cell:
@@ -112,6 +125,7 @@ def compare_tables(results: Results, names: Mapping[str, str], why_missing: Mapp
         digits=3,
         note="The paper gives validation figures only, that of the fused network on 2,250 photos of nine subjects, "
         "that of the SVM on displacement on 7,000 of 28, where Table I gives the network 0.207.",
+        verdict=_order_verdict(results, names),
     )
     table_1 = Table(
         "table_1",
@@ -123,6 +137,7 @@ def compare_tables(results: Results, names: Mapping[str, str], why_missing: Mapp
         },
         digits=2,
         note="The challenge's own measure; the rows of the paper's authors.",
+        verdict=_gain_verdict(results),
     )
     table_2 = Table(
         "table_2",
@@ -134,6 +149,7 @@ def compare_tables(results: Results, names: Mapping[str, str], why_missing: Mapp
         },
         digits=3,
         note="The pictures are 224 pixels wide in both rows; only the displacement differs.",
+        verdict=_dropout_verdict(results),
     )
     others = Table(
         "others",
@@ -149,12 +165,110 @@ def compare_tables(results: Results, names: Mapping[str, str], why_missing: Mapp
         "worse, without figures. The head of one layer is that of its text, the fused network's (with a hidden "
         "layer) that of its published configuration. LDA is not in the paper; on displacement of nine real "
         f"iCV-MEFED subjects it reached {paper.REAL_LDA_TOP1:.3f}, each subject left out once.",
+        verdict=_others_verdict(results),
     )
-    return [section_3, table_1, table_2, others]
+    tables = [section_3, table_1, table_2, others]
+    return tables if not readings else [*tables, _features_table(readings)]
 
 
-def compare_curves(results: Results) -> list[Curves]:
-    """Fig. 6 to 10."""
+def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
+    """What is read from the features of trained branches."""
+    parts = [part for part in PARTS if part in next(iter(readings.values()))]
+    rows = {
+        what: [
+            Cell(None, float(by_part[part].accuracies[k - 1]), by_part[part].interval if k == 1 else None)
+            for part in parts
+            for k in (1, 5)
+        ]
+        for what, by_part in readings.items()
+    }
+    part = parts[-1]
+    first = {what: float(by_part[part].accuracies[0]) for what, by_part in readings.items()}
+    geometry = first.pop("displacement")
+    both = {what: top1 for what, top1 in first.items() if what.startswith("that and")}
+    alone = {what: top1 for what, top1 in first.items() if what not in both}
+    verdict = ""
+    if alone and both:
+        best, together = max(alone, key=lambda w: alone[w]), max(both.values())
+        verdict = (
+            f"Read by LDA from the {part} photos, the pictures alone reach {alone[best]:.3f} ({best}), displacement "
+            f"{geometry:.3f}, and both side by side {together:.3f}: the pictures "
+            f"{'add to' if together > geometry else 'do not add to'} the geometry."
+        )
+    return Table(
+        "features",
+        "What the trained branches know: shrinkage LDA on their features (not in the paper)",
+        [f"{part} top-{k}" for part in parts for k in (1, 5)],
+        rows,
+        digits=3,
+        note="Fitted to training photos of the first subjects, 8,000 photos at most. A head may leave unused what "
+        "its branch knows; this shows what there is.",
+        verdict=verdict,
+    )
+
+
+def _top1(results: Results, key: str) -> float | None:
+    """On the part on which nothing was chosen, if there is one."""
+    if key not in results:
+        return None
+    return float(results[key][_judged(results[key])].accuracies[0])
+
+
+def _judged(by_part: Mapping[str, Result]) -> str:
+    return TEST if TEST in by_part else VALIDATION
+
+
+def _order_verdict(results: Results, names: Mapping[str, str]) -> str:
+    known = {key: top1 for key in paper.SECTION_III_TOP1 if (top1 := _top1(results, key)) is not None}
+    if len(known) < len(paper.SECTION_III_TOP1):
+        return ""
+    ours, theirs = sorted(known, key=lambda k: known[k]), list(paper.SECTION_III_TOP1)
+    order = " < ".join(f"{names[key]} {known[key]:.3f}" for key in ours)
+    part = _judged(results[theirs[0]])
+    chance = known["cnn"] * CLASS_COUNT
+    return (
+        f"On {part} photos {order}: {'the order of the paper' if ours == theirs else 'not the order of the paper'}. "
+        f"The pictures alone reach {chance:.1f} times the chance level, the paper's "
+        f"{paper.SECTION_III_TOP1['cnn'] * CLASS_COUNT:.1f} times."
+    )
+
+
+def _gain_verdict(results: Results) -> str:
+    svm, fused = _top1(results, "displacement-svm"), _top1(results, "fused")
+    if svm is None or fused is None:
+        return ""
+    theirs = paper.TABLE_I["displacement-svm"][VALIDATION], paper.TABLE_I["fused"][VALIDATION]
+    assert theirs[0] is not None
+    assert theirs[1] is not None
+    return (
+        f"The network lowers the SVM's misclassification by {100 * (fused - svm):.1f} points on "
+        f"{_judged(results['fused'])} photos; the paper's by {theirs[0] - theirs[1]:.1f} on validation photos."
+    )
+
+
+def _dropout_verdict(results: Results) -> str:
+    half, fused = _top1(results, "fused-half"), _top1(results, "fused")
+    if half is None or fused is None:
+        return ""
+    return (
+        f"Dropout 0.5 reads {half:.3f} and 0.8 {fused:.3f} of the {_judged(results['fused'])} photos; the paper's "
+        f"{paper.TABLE_II['fused-half'][0]:.3f} and {paper.SECTION_III_TOP1['fused']:.3f} of its validation photos."
+    )
+
+
+def _others_verdict(results: Results) -> str:
+    geometric, fused = _top1(results, "geometric"), _top1(results, "fused")
+    if geometric is None or fused is None:
+        return ""
+    what = "adds to" if fused > geometric else "does not add to"
+    return (
+        f"The geometric branch alone, in the same network, reads {geometric:.3f} and with the visual branch "
+        f"{fused:.3f} of the {_judged(results['fused'])} photos: here the picture {what} what the landmarks say."
+    )
+
+
+def compare_curves(results: Results, names: Mapping[str, str]) -> list[Curves]:
+    """Fig. 6 to 10, and all networks in one."""
 
     def log(key: str, figure: str) -> tuple[list[float], list[float]]:
         """Iterations, and a figure of the run's log at each; empty where there is no such run."""
@@ -209,6 +323,13 @@ def compare_curves(results: Results) -> list[Curves]:
             top_accuracies("cross-entropy"),
             note=f"{as_picture}, and says that it reaches the accuracy of Fig. 8.",
         ),
+        Curves(
+            "all_networks",
+            "All networks: validation accuracy",
+            "top-1 accuracy",
+            {names[key]: log(key, "top1") for key in results if results[key][VALIDATION].log},
+            note="Not in the paper.",
+        ),
     ]
 
 
@@ -218,17 +339,25 @@ _CLAIMS = (
     ("displacement-svm", "fused", "The fused network against the SVM on displacement"),
     ("two-networks", "fused", "One network for the 50 classes against two networks"),
     ("two-heads", "fused", "One output against two heads"),
+    ("geometric", "fused", "The fused network against its geometric branch alone, which the paper does not give"),
 )
 """Worse, better by the paper, and both in words."""
 
 
-def findings(results: Results) -> list[str]:
-    """Whether the paper's order of methods came out, in sentences, by top-1 on the validation subjects."""
+def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
+    """Whether the paper's order of methods came out, in sentences, by top-1 on the test subjects if there are any."""
     sentences = []
     for worse, better, claim in _CLAIMS:
-        if worse in results and better in results:
-            low, high = (float(results[key][VALIDATION].accuracies[0]) for key in (worse, better))
-            sentences.append(f"{claim}: {_verdict(low, high)} ({high:.3f} against {low:.3f}).")
+        if worse not in results or better not in results:
+            continue
+        part = _judged(results[better])
+        right = [results[key][part].scores.argmax(axis=1) == parts[part].labels for key in (worse, better)]
+        low, high = (float(results[key][part].accuracies[0]) for key in (worse, better))
+        edges = interval_by_subject(right[1] - right[0].astype(np.float64), parts[part].subjects)
+        sentences.append(
+            f"{claim}: {_verdict(low, high)} ({part} photos: {high:.3f} against {low:.3f}; 95% interval of the "
+            f"difference over subjects {edges[0]:.3f} to {edges[1]:.3f})."
+        )
     if {"fused-half", "cross-entropy"} <= results.keys():
         hinge, entropy = (results[key][VALIDATION] for key in ("fused-half", "cross-entropy"))
         sentences.append(
@@ -252,7 +381,7 @@ def table_to_dict(table: Table) -> dict[str, Any]:
         name: {column: _cell_to_dict(cell) for column, cell in zip(table.columns, cells, strict=True)}
         for name, cells in table.rows.items()
     }
-    return {"title": table.title, "rows": rows, "note": table.note}
+    return {"title": table.title, "rows": rows, "note": table.note, "verdict": table.verdict}
 
 
 def curves_to_dict(curves: Curves) -> dict[str, Any]:

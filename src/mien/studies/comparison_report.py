@@ -23,6 +23,7 @@ from mien.studies.comparison import (
     findings,
     table_to_dict,
 )
+from mien.studies.features import Reading
 
 
 def write_comparison(
@@ -33,6 +34,7 @@ def write_comparison(
     results: Results,
     names: Mapping[str, str],
     why_missing: Mapping[str, str],
+    readings: Mapping[str, Mapping[str, Reading]] | None = None,
 ) -> dict[str, Any]:
     """Write `report.html` and `report.json` into `out`.
 
@@ -44,16 +46,18 @@ def write_comparison(
         results: the runs.
         names: key -> the method, for people.
         why_missing: key -> why there is no such run.
+        readings: see `compare_tables`.
 
     Returns:
         the content of report.json.
     """
-    tables, curves = compare_tables(results, names, why_missing), compare_curves(results)
+    tables = compare_tables(results, names, why_missing, readings)
+    curves = compare_curves(results, names)
     counts = {name: {"photos": len(part), "subjects": len(set(part.subjects))} for name, part in parts.items()}
     content: dict[str, Any] = {
         "paper": {"source": paper.SOURCE, "faces": paper.FACES},
         "ours": {"faces": faces, "parts": counts, "setup": dict(setup)},
-        "findings": findings(results),
+        "findings": findings(results, parts),
         "tables": {table.key: table_to_dict(table) for table in tables},
         "figures": {curve.key: curves_to_dict(curve) for curve in curves},
         "runs": {names[key]: {part: r.as_dict() for part, r in by_part.items()} for key, by_part in results.items()},

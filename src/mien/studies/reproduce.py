@@ -20,16 +20,20 @@ from mien.files import write_json
 from mien.studies import paper
 from mien.studies.comparison import PARTS, TEST, VALIDATION
 from mien.studies.comparison_report import write_comparison
+from mien.studies.features import read_features
 from mien.studies.methods import Method, Preset, study_methods
 from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
-from mien.training.train import train
+from mien.training.side_by_side import Training, side_by_side
+from mien.training.train import train_stepwise
 
 Report = Callable[[Method, Progress | None], None]
 """Called with None as a method starts, and after every step of a network."""
 
 _MAIN = "fused"
 """The method that the paper is about; without it there is no report."""
+_SEEING = ("cnn", _MAIN)
+"""Methods of whose visual branch it is asked what it knows."""
 _ON_LARGE_CROPS = "fused-1200"
 _LARGE = 1200
 """Side of the larger crops of Table II."""
@@ -74,18 +78,21 @@ def reproduce_paper(
     else:
         del sets[_ON_LARGE_CROPS]
         why_missing[_ON_LARGE_CROPS] = f"prepare the set with --landmark-size {_LARGE}"
-    runs = {}
-    for key, data in sets.items():
-        try:
-            runs[key] = _train_method(data, out, methods[key], report)
-        except DivergedError as error:
+    trained = side_by_side(
+        {key: _training(data, out, methods[key]) for key, data in sets.items()},
+        lambda key, progress: report(methods[key], progress),
+    )
+    for key, outcome in trained.items():
+        if isinstance(outcome, DivergedError):
             if key == _MAIN:
-                raise
-            why_missing[key] = error.reason
+                raise outcome
+            why_missing[key] = outcome.reason
+    runs = {key: _run_of(out, methods[key]) for key in sets if key not in why_missing}
     results = {
         key: {name: evaluate({methods[key].name: run}, part)[0] for name, part in parts.items()}
         for key, run in runs.items()
     }
+    seeing = {methods[key].name: runs[key] for key in _SEEING if key in runs}
     return write_comparison(
         out,
         faces or describe_faces(prepared),
@@ -94,6 +101,7 @@ def reproduce_paper(
         results,
         {key: method.name for key, method in methods.items()},
         why_missing,
+        read_features(seeing, prepared, parts),
     )
 
 
@@ -115,7 +123,10 @@ def compare_methods(
         report: see `Report`.
         recognise: called when all are trained; gives photos that are in no set, for the report.
     """
-    runs = {method.name: _train_method(prepared, out, method, report) for method in methods}
+    for outcome in side_by_side({m: _training(prepared, out, m) for m in methods}, report).values():
+        if isinstance(outcome, DivergedError):
+            raise outcome
+    runs = {method.name: _run_of(out, method) for method in methods}
     part = prepared.select(TEST)
     results = evaluate(runs, part)
     write_json(out / "report.json", {"faces": faces, "results": [result.as_dict() for result in results]})
@@ -140,12 +151,13 @@ def _labelled_parts(prepared: PreparedSet) -> dict[str, PreparedSet]:
     return {part: prepared.select(part) for part in PARTS if part in set(labelled["split"])}
 
 
-def _train_method(prepared: PreparedSet, out: Path, method: Method, report: Report) -> Path:
-    report(method, None)
-    run = out / "runs" / method.key
+def _run_of(out: Path, method: Method) -> Path:
+    return out / "runs" / method.key
+
+
+def _training(prepared: PreparedSet, out: Path, method: Method) -> Training:
     recipe = load_recipe(method.recipe, method.settings)
-    train(prepared, run, recipe, name=method.recipe, resume=True, report=lambda progress: report(method, progress))
-    return run
+    return train_stepwise(prepared, _run_of(out, method), recipe, name=method.recipe, resume=True)
 
 
 def _describe_setup(preset: str, settings: Sequence[str], fused: Result) -> dict[str, str]:

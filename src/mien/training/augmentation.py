@@ -45,7 +45,9 @@ class AugmentationParams:
     def select(self, rows: slice, device: torch.device) -> AugmentationParams:
         """The parameters of some photos of the batch, on a device."""
         tensors = {f.name: getattr(self, f.name) for f in fields(self)}
-        return AugmentationParams(**{name: None if t is None else t[rows].to(device) for name, t in tensors.items()})
+        return AugmentationParams(
+            **{name: None if t is None else t[rows].to(device, non_blocking=True) for name, t in tensors.items()}
+        )
 
     def apply_to_displacement(self, displacement: Tensor, landmarks: Tensor, size: int) -> Tensor:
         """Changed displacement: a landmark that goes from p to q moves its displacement by q - p.

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from mien.training.recipe import Recipe
 
 AHEAD = 3
 """Batches that are made before a step asks for them."""
+_AT_ONCE = 512
+"""Photos that go to a GPU together."""
+_ON_DEVICES: WeakValueDictionary[object, Tensor] = WeakValueDictionary()
+"""Crops on GPUs, for as long as a training has them: trainings side by side share them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Batch:
         crops: (n, 224, 224, 3), uint8, RGB; (n, 0, 0, 3) where there is no visual branch.
         displacement: (n, 136), float32, crop pixels.
         labels: (n,) class indices.
-        subjects: (n,) numbers of the subjects; -1 where the reference is not the subject's mean.
+        subjects: (n,) numbers of the subjects within the batch; -1 where the reference is not the subject's mean.
     """
 
     crops: Tensor
@@ -69,15 +74,16 @@ class Batches:
         self._training, self._recipe, self._device = training, recipe, device
         share = recipe.training.batch_size // processes
         self._part = slice(rank * share, (rank + 1) * share)
-        self._on_device = device.type == "cuda" and _fits(training, device)
+        self._crops = crops_on_device(training, device)
+        self._on_device = self._crops is not None
         here = device if self._on_device else torch.device("cpu")
-        self._crops = _load(training, here) if self._on_device else None
         self._displacements = torch.from_numpy(displacements).to(here)
         self._landmarks = torch.from_numpy(training.landmarks.reshape(len(training), -1)).to(here)
         self._labels = torch.from_numpy(training.labels).to(here)
-        numbers, config = training.subject_numbers, recipe.training
-        self._subjects = torch.from_numpy(numbers).to(here)
-        self._groups = lru_cache(maxsize=2)(partial(group_photos, numbers, config.samples_per_subject, config.seed))
+        self._numbers, config = training.subject_numbers, recipe.training
+        self._groups = lru_cache(maxsize=2)(
+            partial(group_photos, self._numbers, config.samples_per_subject, config.seed)
+        )
         self._here = here
         self.waited = 0.0
 
@@ -87,15 +93,16 @@ class Batches:
         rng = torch.Generator().manual_seed(step_seed(config.seed, step))
         groups = config.batch_size // config.samples_per_subject
         kinds = torch.randint(len(self._displacements), (groups,), generator=rng)
-        kinds = kinds.repeat_interleave(config.samples_per_subject)[self._part].to(self._here)
+        kinds = self._send(kinds.repeat_interleave(config.samples_per_subject)[self._part])
         params = sample_augmentation(self._recipe.augmentation, config.batch_size, rng)
         params = params.select(self._part, self._here)
         indices = self._indices(step)[self._part]
-        rows = torch.from_numpy(indices).to(self._here)
+        rows = self._send(torch.from_numpy(indices))
         displacement = params.apply_to_displacement(
             self._displacements[kinds, rows], self._landmarks[rows], self._training.crop_size
         )
-        subjects = torch.where(kinds == 0, self._subjects[rows], -1)
+        numbers = np.unique(self._numbers[indices], return_inverse=True)[1]
+        subjects = torch.where(kinds == 0, self._send(torch.from_numpy(numbers)), -1)
         if self._recipe.network.visual == "none":
             crops = torch.empty(len(indices), 0, 0, 3, dtype=torch.uint8)
         elif self._crops is None:
@@ -106,6 +113,10 @@ class Batches:
         if not self._on_device and self._device.type == "cuda":
             tensors = tuple(tensor.pin_memory() for tensor in tensors)  # type: ignore[assignment]
         return Batch(*(tensor.to(self._device, non_blocking=True) for tensor in tensors))
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        """To where the set lies; a GPU is not waited for."""
+        return tensor.to(self._here, non_blocking=True)
 
     def _indices(self, step: int) -> NDArray[np.int64]:
         config = self._recipe.training
@@ -179,14 +190,23 @@ def step_seed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint32)[0])
 
 
-def _fits(training: PreparedSet, device: torch.device) -> bool:
-    """Whether the crops take no more than half of the device's free memory."""
+def crops_on_device(prepared: PreparedSet, device: torch.device) -> Tensor | None:
+    """The crops of a set, (n, size, size, 3), uint8, on a GPU; None on a processor, or where they do not fit.
+
+    They fit if they take no more than half of the device's free memory. The same crops are there once.
+    """
+    if device.type != "cuda":
+        return None
+    key = (prepared.path, prepared.fingerprint, prepared.rows.tobytes(), device)
+    if (known := _ON_DEVICES.get(key)) is not None:
+        return known
     free, _ = torch.cuda.mem_get_info(device)
-    return 2 * len(training) * training.crop_size**2 * 3 <= free
-
-
-def _load(training: PreparedSet, device: torch.device, at_once: int = 512) -> Tensor:
-    crops = torch.empty((len(training), *training.crops.shape[1:]), dtype=torch.uint8, device=device)
-    for i in range(0, len(training), at_once):
-        crops[i : i + at_once] = torch.from_numpy(training.crops[training.rows[i : i + at_once]]).to(device)
+    if 2 * len(prepared) * prepared.crop_size**2 * 3 > free:
+        return None
+    crops = torch.empty((len(prepared), *prepared.crops.shape[1:]), dtype=torch.uint8, device=device)
+    for start in range(0, len(prepared), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        crops[part] = torch.from_numpy(prepared.crops[prepared.rows[part]]).to(device)
+    torch.cuda.synchronize(device)  # they may be read in other streams
+    _ON_DEVICES[key] = crops
     return crops

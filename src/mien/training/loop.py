@@ -6,8 +6,9 @@ So a run that was killed goes on exactly as if it had not been, and several proc
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+import time
+from collections.abc import Generator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -23,14 +24,18 @@ from mien.datasets.prepared import PreparedSet
 from mien.displacement import Population
 from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
+from mien.models.dropout import BatchDropout
 from mien.models.losses import LOSSES, Criterion
-from mien.models.network import AnyNetwork, build_network, join_scores, save_network
+from mien.models.network import HIDDEN_COUNT, AnyNetwork, build_network, join_scores, save_network
 from mien.models.normalisation import share_batch_norm
-from mien.training.batches import Batch, Batches, step_seed
+from mien.models.visual import VisualBranch
+from mien.training.batches import Batch, Batches, crops_on_device, step_seed
+from mien.training.captured import CapturedStep
+from mien.training.machine import Machine, describe_machine
 from mien.training.optimisation import average_weights, build_optimiser, set_rate
 from mien.training.recipe import Recipe, TrainingConfig
 from mien.training.references import displacement_against
-from mien.training.resume import load_progress, log_line, save_progress
+from mien.training.resume import Trained, load_progress, load_trained, log_line, save_progress, save_trained
 from mien.training.scoring import network_outputs
 
 CHECK_EVERY = 50
@@ -62,8 +67,7 @@ def train_network(
     population: Population,
     run: Path,
     recipe: Recipe,
-    report: Callable[[Progress], None],
-) -> dict[str, float]:
+) -> Generator[Progress | None, None, Trained]:
     """Train, keep the weights of the best validation loss in `run`, and go on where a killed run stopped.
 
     What a killed run needs to go on stays in `run`; `mien.training.train` removes it when the run is complete.
@@ -73,46 +77,90 @@ def train_network(
         training, validation: labelled photos of disjoint subjects.
         population: learnt from the training subjects.
         run: folder of the run; written by the first process.
-        report: called after every step, on a GPU after every 50.
+
+    Yields:
+        after every step; None between two reports, of which a GPU makes one in 50 steps.
 
     Returns:
-        step, loss and accuracies of the best validation.
+        the best validation, and the machine that did the last step.
 
     Raises:
         DivergedError: the loss is no number any more; holds the step and the likely cause.
     """
-    config = recipe.training
+    config, machine = recipe.training, describe_machine(fabric)
+    if (trained := load_trained(run, config.iterations)) is not None:
+        return trained
     learner = Learner(fabric, training, recipe)
     start, best = load_progress(run, learner.modules, learner.optimiser)
     displacements = _displacements(training, population, config.references)
     batches = Batches(training, displacements, recipe, fabric.device, fabric.global_rank, fabric.world_size)
+    validation_crops = None if recipe.network.visual == "none" else crops_on_device(validation, fabric.device)
     check_every = CHECK_EVERY if fabric.device.type == "cuda" else 1
     losses: list[Tensor] = []  # since the last validation; they stay on the device, so that no step waits for them
+    keeper = _Keeper(run, learner, machine)
     line = None
     with closing(batches.from_step(start)) as upcoming:
         for done, batch in enumerate(upcoming, start=start + 1):
             losses.append(learner.learn(batch, step=done - 1))
             validates = done % config.validate_every == 0 or done == config.iterations
             if not validates and done % check_every != 0:
+                yield None
                 continue
             loss = _finite_losses(losses[-check_every:], done, batches, config, run)[-1]
             if validates:
                 training_loss = fabric.all_reduce(torch.stack(losses).mean(), reduce_op="mean")
                 losses.clear()
                 if fabric.is_global_zero:
-                    with fabric.autocast():
-                        metrics = validate(learner.evaluated, validation, learner.plain_criterion)
+                    with fabric.autocast(), _uncompiled(config.compile):
+                        metrics = validate(learner.evaluated, validation, learner.plain_criterion, validation_crops)
                     _refuse_divergence(metrics["loss"], done, config, run)
                     line = {"step": done, "training_loss": float(training_loss), "rate": learner.rate, **metrics}
                     if best is None or metrics["loss"] < best["loss"]:
                         best = {"step": done, **metrics}
-                        save_network(run, learner.evaluated.state_dict())
+                        keeper.remember()
                     log_line(run, line)
-                    save_progress(run, learner.modules, learner.optimiser, done, best)
-            report(Progress(done, config.iterations, loss, line))
+                    keeper.save(done, best, last=done == config.iterations)
+            yield Progress(done, config.iterations, loss, line)
     best = fabric.broadcast(best)
     assert best is not None
-    return best
+    return Trained(best, machine)
+
+
+class _Keeper:
+    """Writes where a training stands into its run, as often as costs a tenth of its time at most.
+
+    Args:
+        run: folder of the run.
+        learner: what is trained.
+        machine: where.
+    """
+
+    def __init__(self, run: Path, learner: Learner, machine: Machine) -> None:
+        self._run, self._learner, self._machine = run, learner, machine
+        self._best: dict[str, Tensor] | None = None
+        self._due = 0.0
+
+    def remember(self) -> None:
+        """The weights as they are now are the best so far."""
+        self._best = {name: tensor.clone() for name, tensor in self._learner.evaluated.state_dict().items()}
+
+    def save(self, done: int, best: dict[str, float], last: bool) -> None:
+        """Write, if it is time, the best weights and what it takes to go on after `done` steps.
+
+        After the last step it is time, and all that it takes is what `train_network` returns.
+        """
+        began = time.monotonic()
+        if began < self._due and not last:
+            return
+        if self._best is not None:
+            save_network(self._run, self._best)
+            self._best = None
+        if last:
+            save_trained(self._run, done, Trained(best, self._machine))
+        else:
+            save_progress(self._run, self._learner.modules, self._learner.optimiser, done, best)
+        ended = time.monotonic()
+        self._due = ended + 10 * (ended - began)
 
 
 class Learner:
@@ -139,12 +187,13 @@ class Learner:
             network.set_scale(torch.from_numpy(training.displacement))
         if fabric.world_size > 1:
             share_batch_norm(network, fabric.device)
-        outputs = _Outputs(network)
-        self._model, self.optimiser = fabric.setup(
-            torch.compile(outputs) if config.compile else outputs, build_optimiser(network, config)
-        )
+        self._model, self.optimiser = fabric.setup(_Outputs(network), build_optimiser(network, config, fabric.device))
         self._fabric, self._config, self._network = fabric, config, network
         self._average = average_weights(network, config.ema_decay) if config.ema_decay else None
+        if config.compile:
+            for module in network.modules():
+                if isinstance(module, VisualBranch):
+                    module.compile()
         self.evaluated = network if self._average is None else cast(AnyNetwork, self._average.module)
         self.modules: dict[str, nn.Module] = {"network": network}
         if self._average is not None:
@@ -155,27 +204,44 @@ class Learner:
         )
         self.plain_criterion = Criterion(loss, config.auxiliary_weight)
         self.rate = 0.0
+        self._recorded = fabric.device.type == "cuda" and fabric.world_size == 1
+        self._step = CapturedStep(self._change_weights) if self._recorded else self._change_weights
 
     def learn(self, batch: Batch, step: int) -> Tensor:
         """Do a step, counted from 0; returns the loss of the batch, a scalar on the device."""
         self.rate = set_rate(self.optimiser, self._config, step)
         torch.manual_seed(step_seed(self._config.seed, step) + 1)  # for dropout
+        if self._recorded:
+            for module in self._network.modules():
+                if isinstance(module, BatchDropout):
+                    module.draw(len(batch.labels), HIDDEN_COUNT, batch.labels.device)
+        loss = self._step(batch)
+        if self._average is not None:
+            self._average.update_parameters(self._network)
+        return loss
+
+    def _change_weights(self, batch: Batch) -> Tensor:
         loss = self._criterion(self._model(batch.crops, batch.displacement, batch.subjects), batch.labels)
         self.optimiser.zero_grad()
         self._fabric.backward(loss)
         self.optimiser.step()
-        if self._average is not None:
-            self._average.update_parameters(self._network)
         detached: Tensor = loss.detach()
         return detached
 
 
-def validate(network: AnyNetwork, prepared: PreparedSet, criterion: Criterion) -> dict[str, float]:
-    """Loss and top-1..5 accuracy over a set."""
-    outputs = network_outputs(network, prepared)
+def validate(
+    network: AnyNetwork, prepared: PreparedSet, criterion: Criterion, crops: Tensor | None = None
+) -> dict[str, float]:
+    """Loss and top-1..5 accuracy over a set; arguments as for `network_outputs`."""
+    outputs = network_outputs(network, prepared, crops)
     accuracies = top_accuracies(join_scores(outputs).numpy(), prepared.labels)
     loss = criterion(outputs, torch.from_numpy(prepared.labels)).item()
     return {"loss": loss, **{f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)}}
+
+
+def _uncompiled(compiled: bool) -> AbstractContextManager[object]:
+    """Validation knows other shapes than training, and is not worth the time to compile them."""
+    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
 class _Outputs(nn.Module):

@@ -51,7 +51,11 @@ def has_bfloat16() -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def describe_machine(fabric: lightning_fabric.Fabric) -> dict[str, str | int]:
+Machine = dict[str, str | int]
+"""Device, processor, number format and number of processes, for people."""
+
+
+def describe_machine(fabric: lightning_fabric.Fabric) -> Machine:
     """Device, number format and processes, for meta.json."""
     on_gpu = fabric.device.type == "cuda"
     return {

@@ -13,10 +13,17 @@ from mien.training.recipe import TrainingConfig
 Tensors = list[Tensor] | tuple[Tensor, ...]
 
 
-def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+def build_optimiser(
+    network: nn.Module, config: TrainingConfig, device: torch.device | None = None
+) -> torch.optim.Optimizer:
     """Two groups: weights, and biases at twice the rate without decay (published configuration).
 
     Slopes of PReLU are weights: Caffe gives all parameters but biases the plain rate and decay.
+
+    Args:
+        network: whose weights to change.
+        config: optimiser and rate.
+        device: a GPU on which steps will be recorded (`mien.training.captured`); the rates stay there.
     """
     weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
     biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
@@ -24,9 +31,14 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.O
         {"params": weights, "rate": config.learning_rate, "weight_decay": config.weight_decay},
         {"params": biases, "rate": 2 * config.learning_rate, "weight_decay": 0.0},
     ]
+    rate, fused = config.learning_rate, None
+    if device is not None and device.type == "cuda":
+        fused = True
+        for group in groups:
+            group["lr"] = torch.tensor(group["rate"], dtype=torch.float32, device=device)
     if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+        return torch.optim.SGD(groups, lr=rate, momentum=config.momentum, fused=fused)
+    return torch.optim.AdamW(groups, lr=rate, fused=fused, capturable=fused is True)
 
 
 def schedule(config: TrainingConfig, step: int) -> float:
@@ -42,7 +54,10 @@ def set_rate(optimiser: torch.optim.Optimizer, config: TrainingConfig, step: int
     """Give each group its rate at a step; returns that of the weights."""
     factor = schedule(config, step)
     for group in optimiser.param_groups:
-        group["lr"] = group["rate"] * factor
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(group["rate"] * factor)
+        else:
+            group["lr"] = group["rate"] * factor
     return config.learning_rate * factor
 
 

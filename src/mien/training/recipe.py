@@ -59,7 +59,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         references: `mean`: displacement from the subject's mean, as in the paper; `mixed`: for each photo, at random,
             from the mean, from a neutral photo, or from an estimate, so that the network knows all three.
         precision: `auto` takes bfloat16 where the processor has it, else float32.
-        compile: let torch compile the network; worth its minute on a GPU.
+        compile: let torch compile the visual branch; worth its minute on a GPU.
         seed: of weights, batches, dropout and augmentation.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mien.artifacts import METRICS_FILE
 from mien.errors import CheckpointError
 from mien.files import replacing
+from mien.training.machine import Machine
 
 RESUME_FILE = "resume.safetensors"
 
@@ -68,6 +70,36 @@ def load_progress(
         state.setdefault(int(index), {})[key] = tensor
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return progress["step"], progress["best"]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network whose steps are all done.
+
+    Attributes:
+        best: step, loss and accuracies of the best validation, whose weights the run holds.
+        machine: where it was trained, see `mien.training.machine`; the last of them.
+    """
+
+    best: dict[str, float]
+    machine: Machine
+
+
+def save_trained(run: Path, steps: int, trained: Trained) -> None:
+    """Write that all steps are done, instead of where a training stands."""
+    with replacing(run / RESUME_FILE) as temporary:
+        progress = {"progress": json.dumps({"step": steps, "best": trained.best, "machine": trained.machine})}
+        temporary.write_bytes(save({}, metadata=progress))
+
+
+def load_trained(run: Path, steps: int) -> Trained | None:
+    """What was written after the last of the steps; None where they are not all done, or nothing can be read."""
+    try:
+        with safe_open(run / RESUME_FILE, "pt") as file:
+            progress: dict[str, Any] = json.loads(file.metadata()["progress"])
+    except Exception:  # `load_progress` says what is wrong
+        return None
+    return Trained(progress["best"], progress["machine"]) if progress["step"] == steps else None
 
 
 def log_line(run: Path, line: dict[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -57,7 +57,7 @@ def train(
         allow_leaks: train although a subject or a picture is on both sides of the split.
         points: folder of `mien synth --points`, to train the geometry on instead of the training photos, from which
             then only follows how the predictor of landmarks errs; see `mien.training.simulation`.
-        report: called after every step of a network.
+        report: called after every step of a network, on a GPU after every 50.
 
     Returns:
         what is known about the run.
@@ -68,6 +68,32 @@ def train(
         OutputError: `run` holds something else.
         RecipeError: the recipe holds an impossible value, or looks at pictures where there are points alone.
         UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
+    """
+    steps = train_stepwise(prepared, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, points=points)
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            meta: RunMeta = end.value
+            return meta
+        if progress is not None:
+            report(progress)
+
+
+def train_stepwise(
+    prepared: PreparedSet,
+    run: Path,
+    recipe: Recipe,
+    *,
+    name: str = "",
+    resume: bool = False,
+    allow_leaks: bool = False,
+    points: Path | None = None,
+) -> Generator[Progress | None, None, RunMeta]:
+    """`train`, a step of the network at a time, for whoever has something to do between two.
+
+    Yields:
+        after every step; None where there is nothing to report.
     """
     recipe = build_recipe(recipe.as_dict())  # one built in Python has not been checked
     if not allow_leaks:
@@ -88,7 +114,7 @@ def train(
         return _finish(fabric, run)
 
     with working_in(run) if fabric.is_global_zero else nullcontext():
-        _train(fabric, prepared, training, validation, points, run, recipe, name, report)
+        yield from _train(fabric, prepared, training, validation, points, run, recipe, name)
     fabric.barrier()
     return _finish(fabric, run)
 
@@ -102,12 +128,12 @@ def _train(
     run: Path,
     recipe: Recipe,
     name: str,
-    report: Callable[[Progress], None],
-) -> None:
+) -> Generator[Progress | None, None, None]:
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
-    best = None
+    best, machine = None, describe_machine(fabric)
     if recipe.method == "network":
-        best = train_network(fabric, training, validation, population, run, recipe, report)
+        trained = yield from train_network(fabric, training, validation, population, run, recipe)
+        best, machine = trained.best, trained.machine
     if not fabric.is_global_zero:
         return
     save_population(run, population)
@@ -135,7 +161,7 @@ def _train(
         landmarker=prepared.landmarker,
         alignment=prepared.alignment,
         crop_size=prepared.crop_size,
-        machine=describe_machine(fabric),
+        machine=machine,
         code=code_version(),
         versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
     )
