@@ -54,7 +54,7 @@ class Variant:
                     nn.init.zeros_(module.bias)
         self.batches = Batches(training, training.displacement[None], recipe, self.fabric.device)
         self.crops = crops_on_device(self.validation, self.fabric.device)
-        self.stream = torch.cuda.Stream() if self.fabric.device.type == "cuda" else None
+        self.stream = None
         self.lines: list[dict[str, Any]] = []
 
     def step(self, number: int) -> None:

@@ -95,9 +95,27 @@ def test_shares_that_do_not_fit_are_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_two_visual_branches_are_refused(trained: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+def test_two_visual_branches_one_of_them_relative_read_as_the_mean_of_both(
+    trained: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    relative = tmp_path / "relative"
+    settings = (*SHORT, "training.samples_per_subject=2", "network.geometric=false")
+    train(prepared, relative, load_recipe("mien", settings))
+    runs, shares, part = [trained, relative], [0.6, 0.4], prepared.select("test")
+    combine(prepared, runs, shares, tmp_path / "both")
+    expected = np.zeros((len(part), 50))
+    for run, share in zip(runs, shares, strict=True):
+        model = ExpressionModel.load(run)
+        features = precompute_features(model, part)
+        scores = model.scores(features, part.landmarks, mean_references(model, part, features))
+        expected += share * np.log(_softmax(scores / load_meta(run).calibration_for("mean", 1).temperature))
+    both = ExpressionModel.load(tmp_path / "both")
+    assert both.meta.relative_visual
+    features = precompute_features(both, part)
+    scores = both.scores(features, part.landmarks, mean_references(both, part, features))
+    np.testing.assert_allclose(_softmax(scores), _softmax(expected), atol=1e-5)
     with pytest.raises(DataError):
-        combine(prepared, [trained, trained], [0.5, 0.5], tmp_path / "out")
+        combine(prepared, [tmp_path / "both", trained], [0.5, 0.5], tmp_path / "again")
 
 
 def test_what_is_there_is_left_alone(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:

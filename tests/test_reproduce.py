@@ -129,7 +129,7 @@ def test_the_whole_study_goes_on_after_a_kill_and_trains_nothing_twice(prepared:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", stop)
+        reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", report=stop)
     content = reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.")
     for table_ in content["tables"].values():
         for row in table_["rows"].values():
@@ -140,4 +140,4 @@ def test_the_whole_study_goes_on_after_a_kill_and_trains_nothing_twice(prepared:
     def forbid(method: Method, progress: Progress | None) -> None:
         assert progress is None, f"{method.name} trains again"
 
-    assert reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", forbid) == content
+    assert reproduce_paper(fine, tmp_path / "out", "quick", settings, "Synthetic faces.", report=forbid) == content

@@ -126,8 +126,21 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def relative_visual(self) -> bool:
-        """Whether the head wants visual features minus the subject's mean feature."""
-        return bool(self.recipe.get("network", {}).get("relative_visual"))
+        """Whether the head wants visual features, all or some, minus the subject's mean feature."""
+        return bool(self.recipe.get("network", {}).get("relative_visual")) or bool(self._combined_relative)
+
+    def relative_features(self, size: int) -> NDArray[np.bool_]:
+        """Which of the visual features, (size,), the head wants minus the subject's mean."""
+        relative = np.full(size, self.relative_visual and not self._combined_relative)
+        for start, stop in self._combined_relative:
+            relative[start:stop] = True
+        return relative
+
+    @property
+    def _combined_relative(self) -> list[tuple[int, int]]:
+        """Ranges of features, where several runs were made one."""
+        ranges: list[tuple[int, int]] = self.recipe.get("combination", {}).get("relative_features", [])
+        return ranges
 
     def calibration_for(self, kind: ReferenceKind, photos: int) -> Calibration:
         """The calibration of a reference: that of its kind with most photos, but no more than made it.

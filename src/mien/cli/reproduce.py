@@ -35,6 +35,14 @@ def reproduce(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe of all networks.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METHOD",
+            help="Train only this one beside the fused network; may be repeated: landmark-svm, displacement-svm, lda, "
+            "cnn, fused-half, fused-1200, cross-entropy, two-networks, two-heads, geometric, direct.",
+        ),
+    ] = None,
     faces: Annotated[str | None, typer.Option(help="A sentence for the report: on what faces it runs.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json.")] = False,
 ) -> None:
@@ -54,7 +62,7 @@ def reproduce(
             else:
                 show(progress.step, progress.steps, f"{method.name}: {describe(progress)}")
 
-        content = reproduce_paper(data, out, preset, set_ or (), faces, tell)
+        content = reproduce_paper(data, out, preset, set_ or (), faces, only or (), tell)
     if json:
         print_json(content)
         return

@@ -211,11 +211,12 @@ class ExpressionModel:
             )
 
     def _relative(self, features: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
-        if not self.meta.relative_visual:
+        relative = self.meta.relative_features(features.shape[1])
+        if not relative.any():
             return features
         nothing = np.zeros(features.shape[1], dtype=np.float32)
         means = [nothing if used.feature is None else used.feature for used in references]
-        return features - np.stack(means)
+        return features - relative * np.stack(means)
 
 
 def _open(path: Path, name: str, meta: RunMeta, threads: int) -> onnxruntime.InferenceSession:

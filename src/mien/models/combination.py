@@ -1,4 +1,4 @@
-"""Several heads as one: the weighted mean of their log-probabilities, how common each class is held to be, and what a
+"""Several encoders and heads as one: the weighted mean of their log-probabilities, how common each class is held to be, and what a
 linear model adds."""
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ class Member:
         path: its ONNX file.
         share: of the mean; all shares sum to 1.
         temperature: its scores are divided by this first, which makes them honest.
+        features: the first of its visual features, and the one after the last, among those of the joint encoder;
+            None: it takes all that there are, or none.
     """
 
     path: Path
     share: float
     temperature: float
+    features: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,33 @@ def add_evidence(base: Member, evidence: Evidence, weight: float, path: Path) ->
     _write(helper.make_model(graph, opset_imports=head.opset_import, ir_version=head.ir_version), path)
 
 
+def combine_encoders(paths: Sequence[Path], path: Path) -> list[tuple[int, int]]:
+    """Write one encoder that gives the visual features of several, side by side.
+
+    Returns:
+        for each its first feature, and the one after its last.
+
+    Raises:
+        MissingExtraError: the package onnx is not installed.
+    """
+    onnx = require("onnx", "train")
+    helper, compose = onnx.helper, require("onnx.compose", "train")
+    encoders = [onnx.load(each) for each in paths]
+    widths = [encoder.graph.output[0].type.tensor_type.shape.dim[1].dim_value for encoder in encoders]
+    ends = np.cumsum(widths).tolist()
+    nodes, constants = [], []
+    for number, encoder in enumerate(encoders):
+        model = compose.add_prefix(encoder, f"encoder{number}/")
+        nodes += [helper.make_node("Identity", ["crops"], [f"encoder{number}/crops"]), *model.graph.node]
+        constants += model.graph.initializer
+    nodes.append(helper.make_node("Concat", [f"encoder{n}/feature" for n in range(len(paths))], ["feature"], axis=1))
+    output = helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["batch", ends[-1]])
+    first = encoders[0]
+    graph = helper.make_graph(nodes, "encoders", list(first.graph.input), [output], constants)
+    _write(helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version), path)
+    return [(end - width, end) for width, end in zip(widths, ends, strict=True)]
+
+
 def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: Path) -> None:
     """Write one head that does what several do.
 
@@ -152,7 +182,14 @@ def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: P
         prefix = f"member{number}/"
         head = onnx.load(member.path)
         inputs |= {each.name: each for each in head.graph.input}
-        nodes += [helper.make_node("Identity", [each.name], [prefix + each.name]) for each in head.graph.input]
+        for name in (each.name for each in head.graph.input):
+            if name == "feature" and member.features is not None:
+                bounds = dict(zip(("starts", "ends", "axes"), (*member.features, 1), strict=True))
+                for bound, value in bounds.items():
+                    constants.append(numpy_helper.from_array(np.array([value]), prefix + bound))
+                nodes.append(helper.make_node("Slice", [name, *(prefix + b for b in bounds)], [prefix + name]))
+            else:
+                nodes.append(helper.make_node("Identity", [name], [prefix + name]))
         model = compose.add_prefix(head, prefix)
         nodes += model.graph.node
         constants += model.graph.initializer
@@ -163,6 +200,8 @@ def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: P
             helper.make_node("LogSoftmax", [f"{prefix}calibrated"], [f"{prefix}logarithms"], axis=1),
             helper.make_node("Mul", [f"{prefix}logarithms", f"{prefix}share"], [f"{prefix}part"]),
         ]
+    if width := max((member.features[1] for member in members if member.features is not None), default=0):
+        inputs["feature"] = helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["batch", width])
     constants.append(numpy_helper.from_array(prior, "prior"))
     parts = [f"member{number}/part" for number in range(len(members))]
     nodes.append(helper.make_node("Sum", [*parts, "prior"], ["scores"]))

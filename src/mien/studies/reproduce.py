@@ -13,7 +13,7 @@ import polars as pl
 
 from mien.datasets.prepared import PreparedSet, landmarks_column
 from mien.drawing.pages import Figure
-from mien.errors import DivergedError
+from mien.errors import DivergedError, RecipeError
 from mien.evaluation.evaluate import Result, evaluate
 from mien.evaluation.report import write_report
 from mien.files import write_json
@@ -45,6 +45,7 @@ def reproduce_paper(
     preset: Preset,
     settings: Sequence[str] = (),
     faces: str | None = None,
+    only: Sequence[str] = (),
     report: Report = lambda method, progress: None,
 ) -> dict[str, Any]:
     """Train all that is missing and write `report.html` and `report.json` with the paper's figures beside ours.
@@ -58,6 +59,7 @@ def reproduce_paper(
         preset: see `study_methods`.
         settings: changes to the recipe of all networks, as for `load_recipe`.
         faces: a sentence that says on what faces it runs; None: as far as the set knows.
+        only: keys of the methods to train, see `study_methods`, the fused network beside; none: all.
         report: see `Report`.
 
     Returns:
@@ -65,18 +67,19 @@ def reproduce_paper(
 
     Raises:
         DivergedError: the fused network's loss became infinite or NaN.
-        RecipeError: settings that make no recipe.
+        RecipeError: settings that make no recipe, or a key that no method has.
     """
     methods = study_methods(preset, settings)
+    if unknown := [key for key in only if key not in methods]:
+        raise RecipeError(f"no method '{unknown[0]}'; there are {', '.join(methods)}")
     for method in methods.values():
         load_recipe(method.recipe, method.settings)  # a wrong setting is refused before anything is trained
     parts = _labelled_parts(prepared)
-    sets = dict.fromkeys(methods, prepared)
-    why_missing = {}
-    if landmarks_column(_LARGE) in prepared.table.columns:
+    sets = {key: prepared for key in methods if not only or key in (*only, _MAIN)}
+    why_missing = dict.fromkeys(methods.keys() - sets.keys(), "left out")
+    if _ON_LARGE_CROPS in sets and landmarks_column(_LARGE) in prepared.table.columns:
         sets[_ON_LARGE_CROPS] = PreparedSet.open(prepared.path, landmark_size=_LARGE)
-    else:
-        del sets[_ON_LARGE_CROPS]
+    elif sets.pop(_ON_LARGE_CROPS, None) is not None:
         why_missing[_ON_LARGE_CROPS] = f"prepare the set with --landmark-size {_LARGE}"
     trained = side_by_side(
         {key: _training(data, out, methods[key]) for key, data in sets.items()},

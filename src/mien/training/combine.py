@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -21,7 +22,7 @@ from mien.artifacts import (
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
-from mien.models.combination import Commonness, Member, combine_heads
+from mien.models.combination import Commonness, Member, combine_encoders, combine_heads
 from mien.training.train import measured
 
 EVEN = Commonness()
@@ -38,8 +39,8 @@ def combine(
 ) -> RunMeta:
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
-    At most one of them may have a visual branch. Population, landmarks and alignment are those of the first; the
-    visual one may have been trained with another alignment.
+    Visual features of all that have a visual branch lie side by side. Population, landmarks and alignment are those
+    of the first; visual branches may have been trained with another alignment.
 
     Args:
         prepared: the set whose validation subjects calibrate.
@@ -50,7 +51,8 @@ def combine(
 
     Raises:
         CheckpointError: a run is missing or damaged.
-        DataError: shares that do not fit, several visual branches, or other landmarks than the set's.
+        DataError: shares that do not fit, a run that is a combination with relative features itself, or other
+            landmarks than the set's.
         OutputError: `out` exists.
     """
     if len(shares) != len(runs) or min(shares, default=0) <= 0:
@@ -58,29 +60,39 @@ def combine(
     if out.exists():
         raise OutputError(f"{out}: exists; name a new folder")
     metas = [load_meta(run) for run in runs]
-    visual = [run for run, meta in zip(runs, metas, strict=True) if ENCODER_FILE in meta.files]
-    if len(visual) > 1 or any(meta.relative_visual for meta in metas):
-        raise DataError("at most one of the runs may have a visual branch, and not a relative one")
+    visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
+    if any(meta.recipe.get("combination", {}).get("relative_features") for meta in metas):
+        raise DataError("one of the runs is a combination already; name the runs that it was made of")
     if len({meta.landmarker for meta in metas}) > 1:
         raise DataError("the runs were trained on landmarks of different predictors; combine runs of one")
     refuse_other_landmarks(runs[0], metas[0], prepared)
     validation = prepared.select("validation")
-    members = [
-        Member(run / HEAD_FILE, share / sum(shares), meta.calibration_for("mean", 1).temperature)
-        for run, share, meta in zip(runs, shares, metas, strict=True)
-    ]
-    combination = {
+    combination: dict[str, Any] = {
         "members": [
-            {"share": round(member.share, 4), "recipe": meta.recipe, "data": meta.data.name}
-            for member, meta in zip(members, metas, strict=True)
+            {"share": round(share / sum(shares), 4), "recipe": meta.recipe, "data": meta.data.name}
+            for share, meta in zip(shares, metas, strict=True)
         ],
         "common": common.to_dict(),
     }
     with new_run(out) as run:
+        places: dict[int, tuple[int, int]] = {}
+        if visual:
+            found = combine_encoders([runs[number] / ENCODER_FILE for number in visual], run / ENCODER_FILE)
+            places = dict(zip(visual, found, strict=True))
+        relative = [place for number, place in places.items() if metas[number].relative_visual]
+        if relative:
+            combination["relative_features"] = relative
+        members = [
+            Member(
+                path / HEAD_FILE,
+                share / sum(shares),
+                meta.calibration_for("mean", 1).temperature,
+                places.get(number),
+            )
+            for number, (path, share, meta) in enumerate(zip(runs, shares, metas, strict=True))
+        ]
         combine_heads(members, common.log_prior(), run / HEAD_FILE)
         shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
-        if visual:
-            shutil.copyfile(visual[0] / ENCODER_FILE, run / ENCODER_FILE)
         recipe = {"combination": combination}
         meta = structs.replace(
             metas[0], name="combined", recipe=recipe, best={}, files=hash_files(run), calibration=()
