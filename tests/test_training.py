@@ -41,8 +41,7 @@ from mien.training.recipe import (
     load_recipe,
     recipe_names,
 )
-from mien.training.side_by_side import side_by_side
-from mien.training.train import train, train_stepwise
+from mien.training.train import train
 
 GEOMETRIC = (
     'network.visual="none"',
@@ -380,28 +379,19 @@ def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_pat
 def test_a_run_that_is_finished_elsewhere_says_where_it_was_trained(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = train_stepwise(prepared, tmp_path / "run", load_recipe("quick", GEOMETRIC))
+    class Taken(Exception):
+        pass
+
+    def take(progress: Progress) -> None:
+        if progress.step == progress.steps:
+            raise Taken
+
     monkeypatch.setattr("mien.training.loop.describe_machine", lambda _: {"device": "another"})
-    for progress in steps:
-        if progress is not None and progress.step == progress.steps:
-            break
-    steps.close()
+    with pytest.raises(Taken):
+        train(prepared, tmp_path / "run", load_recipe("quick", GEOMETRIC), report=take)
     monkeypatch.undo()
     meta = train(prepared, tmp_path / "run", load_recipe("quick", GEOMETRIC), resume=True)
     assert meta.machine == {"device": "another"}
-
-
-def test_trainings_side_by_side_end_as_they_do_alone_and_one_may_burst(prepared: PreparedSet, tmp_path: Path) -> None:
-    recipes = {"fine": load_recipe("quick", GEOMETRIC), "bursting": load_recipe("quick", BURSTING)}
-    seen: list[tuple[str, int | None]] = []
-    ended = side_by_side(
-        {name: train_stepwise(prepared, tmp_path / name, recipe) for name, recipe in recipes.items()},
-        lambda name, progress: seen.append((name, progress and progress.step)),
-    )
-    assert isinstance(ended["bursting"], DivergedError)
-    assert ended["fine"] == train(prepared, tmp_path / "alone", recipes["fine"])
-    assert _weights(tmp_path / "fine") == _weights(tmp_path / "alone")
-    assert [step for name, step in seen if name == "fine"] == [None, *range(1, 121)]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

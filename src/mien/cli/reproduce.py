@@ -39,8 +39,8 @@ def reproduce(
         list[str] | None,
         typer.Option(
             metavar="METHOD",
-            help="Train only this one beside the fused network; may be repeated: landmark-svm, displacement-svm, lda, "
-            "cnn, fused-half, fused-1200, cross-entropy, two-networks, two-heads, geometric, direct.",
+            help="Train only this one beside the fused network; may be repeated: landmark-svm, displacement-svm, "
+            "lda, cnn, fused-half, fused-1200, cross-entropy, two-networks, two-heads, geometric, direct.",
         ),
     ] = None,
     faces: Annotated[str | None, typer.Option(help="A sentence for the report: on what faces it runs.")] = None,

@@ -1,5 +1,5 @@
-"""Several encoders and heads as one: the weighted mean of their log-probabilities, how common each class is held to be, and what a
-linear model adds."""
+"""Several encoders and heads as one: the weighted mean of their log-probabilities, how common each class is held to
+be, and what a linear model adds."""
 
 from __future__ import annotations
 

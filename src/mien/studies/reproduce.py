@@ -24,8 +24,7 @@ from mien.studies.features import read_features
 from mien.studies.methods import Method, Preset, study_methods
 from mien.training.loop import Progress
 from mien.training.recipe import load_recipe
-from mien.training.side_by_side import Training, side_by_side
-from mien.training.train import train_stepwise
+from mien.training.train import train
 
 Report = Callable[[Method, Progress | None], None]
 """Called with None as a method starts, and after every step of a network."""
@@ -81,16 +80,14 @@ def reproduce_paper(
         sets[_ON_LARGE_CROPS] = PreparedSet.open(prepared.path, landmark_size=_LARGE)
     elif sets.pop(_ON_LARGE_CROPS, None) is not None:
         why_missing[_ON_LARGE_CROPS] = f"prepare the set with --landmark-size {_LARGE}"
-    trained = side_by_side(
-        {key: _training(data, out, methods[key]) for key, data in sets.items()},
-        lambda key, progress: report(methods[key], progress),
-    )
-    for key, outcome in trained.items():
-        if isinstance(outcome, DivergedError):
+    runs = {}
+    for key, data in sets.items():
+        try:
+            runs[key] = _train_method(data, out, methods[key], report)
+        except DivergedError as error:
             if key == _MAIN:
-                raise outcome
-            why_missing[key] = outcome.reason
-    runs = {key: _run_of(out, methods[key]) for key in sets if key not in why_missing}
+                raise
+            why_missing[key] = error.reason
     results = {
         key: {name: evaluate({methods[key].name: run}, part)[0] for name, part in parts.items()}
         for key, run in runs.items()
@@ -126,10 +123,7 @@ def compare_methods(
         report: see `Report`.
         recognise: called when all are trained; gives photos that are in no set, for the report.
     """
-    for outcome in side_by_side({m: _training(prepared, out, m) for m in methods}, report).values():
-        if isinstance(outcome, DivergedError):
-            raise outcome
-    runs = {method.name: _run_of(out, method) for method in methods}
+    runs = {method.name: _train_method(prepared, out, method, report) for method in methods}
     part = prepared.select(TEST)
     results = evaluate(runs, part)
     write_json(out / "report.json", {"faces": faces, "results": [result.as_dict() for result in results]})
@@ -154,13 +148,12 @@ def _labelled_parts(prepared: PreparedSet) -> dict[str, PreparedSet]:
     return {part: prepared.select(part) for part in PARTS if part in set(labelled["split"])}
 
 
-def _run_of(out: Path, method: Method) -> Path:
-    return out / "runs" / method.key
-
-
-def _training(prepared: PreparedSet, out: Path, method: Method) -> Training:
+def _train_method(prepared: PreparedSet, out: Path, method: Method, report: Report) -> Path:
+    report(method, None)
+    run = out / "runs" / method.key
     recipe = load_recipe(method.recipe, method.settings)
-    return train_stepwise(prepared, _run_of(out, method), recipe, name=method.recipe, resume=True)
+    train(prepared, run, recipe, name=method.recipe, resume=True, report=lambda progress: report(method, progress))
+    return run
 
 
 def _describe_setup(preset: str, settings: Sequence[str], fused: Result) -> dict[str, str]:

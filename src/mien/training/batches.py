@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -23,8 +22,6 @@ AHEAD = 3
 """Batches that are made before a step asks for them."""
 _AT_ONCE = 512
 """Photos that go to a GPU together."""
-_ON_DEVICES: WeakValueDictionary[object, Tensor] = WeakValueDictionary()
-"""Crops on GPUs, for as long as a training has them: trainings side by side share them."""
 
 
 @dataclass(frozen=True)
@@ -193,13 +190,10 @@ def step_seed(seed: int, step: int) -> int:
 def crops_on_device(prepared: PreparedSet, device: torch.device) -> Tensor | None:
     """The crops of a set, (n, size, size, 3), uint8, on a GPU; None on a processor, or where they do not fit.
 
-    They fit if they take no more than half of the device's free memory. The same crops are there once.
+    They fit if they take no more than half of the device's free memory.
     """
     if device.type != "cuda":
         return None
-    key = (prepared.path, prepared.fingerprint, prepared.rows.tobytes(), device)
-    if (known := _ON_DEVICES.get(key)) is not None:
-        return known
     free, _ = torch.cuda.mem_get_info(device)
     if 2 * len(prepared) * prepared.crop_size**2 * 3 > free:
         return None
@@ -207,6 +201,4 @@ def crops_on_device(prepared: PreparedSet, device: torch.device) -> Tensor | Non
     for start in range(0, len(prepared), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         crops[part] = torch.from_numpy(prepared.crops[prepared.rows[part]]).to(device)
-    torch.cuda.synchronize(device)  # they may be read in other streams
-    _ON_DEVICES[key] = crops
     return crops

@@ -7,7 +7,7 @@ So a run that was killed goes on exactly as if it had not been, and several proc
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,8 @@ def train_network(
     population: Population,
     run: Path,
     recipe: Recipe,
-) -> Generator[Progress | None, None, Trained]:
+    report: Callable[[Progress], None],
+) -> Trained:
     """Train, keep the weights of the best validation loss in `run`, and go on where a killed run stopped.
 
     What a killed run needs to go on stays in `run`; `mien.training.train` removes it when the run is complete.
@@ -77,9 +78,7 @@ def train_network(
         training, validation: labelled photos of disjoint subjects.
         population: learnt from the training subjects.
         run: folder of the run; written by the first process.
-
-    Yields:
-        after every step; None between two reports, of which a GPU makes one in 50 steps.
+        report: called after every step, on a GPU after every 50.
 
     Returns:
         the best validation, and the machine that did the last step.
@@ -104,7 +103,6 @@ def train_network(
             losses.append(learner.learn(batch, step=done - 1))
             validates = done % config.validate_every == 0 or done == config.iterations
             if not validates and done % check_every != 0:
-                yield None
                 continue
             loss = _finite_losses(losses[-check_every:], done, batches, config, run)[-1]
             if validates:
@@ -120,7 +118,7 @@ def train_network(
                         keeper.remember()
                     log_line(run, line)
                     keeper.save(done, best, last=done == config.iterations)
-            yield Progress(done, config.iterations, loss, line)
+            report(Progress(done, config.iterations, loss, line))
     best = fabric.broadcast(best)
     assert best is not None
     return Trained(best, machine)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -69,32 +69,6 @@ def train(
         RecipeError: the recipe holds an impossible value, or looks at pictures where there are points alone.
         UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
     """
-    steps = train_stepwise(prepared, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, points=points)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as end:
-            meta: RunMeta = end.value
-            return meta
-        if progress is not None:
-            report(progress)
-
-
-def train_stepwise(
-    prepared: PreparedSet,
-    run: Path,
-    recipe: Recipe,
-    *,
-    name: str = "",
-    resume: bool = False,
-    allow_leaks: bool = False,
-    points: Path | None = None,
-) -> Generator[Progress | None, None, RunMeta]:
-    """`train`, a step of the network at a time, for whoever has something to do between two.
-
-    Yields:
-        after every step; None where there is nothing to report.
-    """
     recipe = build_recipe(recipe.as_dict())  # one built in Python has not been checked
     if not allow_leaks:
         refuse_leaks(prepared.table, prepared.path)
@@ -114,7 +88,7 @@ def train_stepwise(
         return _finish(fabric, run)
 
     with working_in(run) if fabric.is_global_zero else nullcontext():
-        yield from _train(fabric, prepared, training, validation, points, run, recipe, name)
+        _train(fabric, prepared, training, validation, points, run, recipe, name, report)
     fabric.barrier()
     return _finish(fabric, run)
 
@@ -128,11 +102,12 @@ def _train(
     run: Path,
     recipe: Recipe,
     name: str,
-) -> Generator[Progress | None, None, None]:
+    report: Callable[[Progress], None],
+) -> None:
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
     best, machine = None, describe_machine(fabric)
     if recipe.method == "network":
-        trained = yield from train_network(fabric, training, validation, population, run, recipe)
+        trained = train_network(fabric, training, validation, population, run, recipe, report)
         best, machine = trained.best, trained.machine
     if not fabric.is_global_zero:
         return
