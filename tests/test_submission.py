@@ -1,14 +1,20 @@
+import json
 import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from mien.cli import app
+from mien.cli.prepare import SOME_UNUSABLE
 from mien.datasets import PreparedSet
 from mien.errors import DataError
 from mien.evaluation.submission import check_submission, read_predictions, score_submission, write_submission
 from mien.labels import indices_to_texts
+from mien.synth.generate import generate
 from mien.training.recipe import load_recipe
 from mien.training.train import train
 
@@ -32,6 +38,26 @@ def numbered(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) ->
     for name in ("crops-224.npy", "set.json"):
         (folder / name).hardlink_to(prepared.path / name)
     return PreparedSet.open(folder)
+
+
+@pytest.fixture(scope="module")
+def challenge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Synthetic subjects under numbers of iCV-MEFED's three parts; `icv`, `order_of_test.txt`, `truth.txt` beside."""
+    folder = tmp_path_factory.mktemp("challenge")
+    generate(folder / "faces", subjects=5, samples=1, seed=8)
+    (folder / "icv").mkdir()
+    labels = dict(line.split() for line in (folder / "faces" / "labels.txt").read_text().splitlines())
+    known, hidden = [], []
+    for name, text in labels.items():
+        number = dict(zip(range(1, 6), (3, 30, 73, 74, 104), strict=True))[int(name.split("_")[1])]
+        renamed = f"Sample_{number:03d}_{name.split('_')[2]}"
+        (folder / "icv" / renamed.replace(".jpg", ".JPG")).hardlink_to(folder / "faces" / name)
+        (hidden if number == 104 else known).append((renamed, text))
+    np.random.default_rng(0).shuffle(hidden)
+    _lines(folder / "icv" / "training.txt", [f"{name}\t{text}" for name, text in known])
+    _lines(folder / "order_of_test.txt", [name for name, _ in hidden])
+    _lines(folder / "truth.txt", [text for _, text in hidden])
+    return folder
 
 
 def _lines(path: Path, lines: list[str]) -> Path:
@@ -96,3 +122,26 @@ def test_photos_without_a_face_go_in_as_neutral_and_unknown_ones_are_refused(
     with pytest.raises(DataError) as refused:
         write_submission(svm, numbered, order, tmp_path / "out.zip")
     assert refused.value.path == order
+
+
+@pytest.mark.slow
+def test_the_challenge_from_photos_to_score_with_test_labels_kept_apart(challenge: Path, tmp_path: Path) -> None:
+    prepared, run, out = tmp_path / "prepared", tmp_path / "run", tmp_path / "predictions.zip"
+    order, truth = challenge / "order_of_test.txt", challenge / "truth.txt"
+    done = CliRunner().invoke(app, ["prepare", str(challenge / "icv"), str(prepared), "--split", "challenge"])
+    assert done.exit_code in (0, SOME_UNUSABLE)
+    table = PreparedSet.open(prepared).table
+    parts = dict(table.group_by("split").agg(pl.col("subject").unique().sort()).iter_rows())
+    assert parts["train"] == ["003", "030", "073"]
+    assert parts["validation"] == ["074"]
+    assert table.filter(pl.col("subject") == "104")["label"].null_count() == table.filter(subject="104").height > 40
+    for command in (
+        ["train", str(prepared), str(run), "--recipe", "lda"],
+        ["submit", str(run), str(prepared), str(out), "--order", str(order)],
+    ):
+        assert CliRunner().invoke(app, command).exit_code == 0
+    with zipfile.ZipFile(out) as archive:
+        assert archive.namelist() == ["predictions.txt"]
+        assert len(archive.read("predictions.txt").split()) == len(order.read_text().split()) == 50
+    scored = CliRunner().invoke(app, ["score", str(out), str(truth), "--json"])
+    assert 0 < json.loads(scored.stdout)["misclassification"] <= 94  # chance is 98

@@ -117,21 +117,26 @@ def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
 
 
 def curves_figure(
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], levels: Mapping[str, float], ylabel: str
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    levels: Mapping[str, float],
+    ylabel: str,
+    xlabel: str = "iteration",
 ) -> bytes:
-    """Curves over iterations, and levels to compare them with as dotted lines of the same colours.
+    """Curves over iterations, or something else that is counted, and levels to compare them with as dotted lines of the same colours.
 
     Args:
         curves: name -> iterations and values.
         levels: name -> value that the paper gives; a level of a curve's name takes its colour.
         ylabel: of the values.
+        xlabel: what is counted.
     """
     figure = _figure(5.2, 3.4)
     axes = figure.add_subplot()
     colours = {name: _colour(i) for i, name in enumerate(curves)}
     handles = []
-    for name, (steps, values) in curves.items():
-        handles += axes.plot(steps, values, color=colours[name], marker=_marker(steps))
+    for i, (name, (steps, values)) in enumerate(curves.items()):
+        dash = _DASHES[i // len(_COLOURS) % len(_DASHES)]
+        handles += axes.plot(steps, values, color=colours[name], linestyle=dash, marker=_marker(steps))
     last = max((steps[-1] for steps, _ in curves.values() if len(steps)), default=1)
     for name, value in levels.items():
         colour = colours.get(name, INK)
@@ -139,6 +144,7 @@ def curves_figure(
         axes.text(last, value, f"paper {value:g}", ha="right", va="bottom", fontsize=8, color=colour)
     axes.set_ylabel(ylabel)
     _over_iterations(axes)
+    axes.set_xlabel(xlabel)
     _legend(figure, handles, list(curves))
     return _png(_bare(figure, axes))
 

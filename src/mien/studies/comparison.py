@@ -281,17 +281,18 @@ def compare_curves(results: Results, names: Mapping[str, str]) -> list[Curves]:
     def top_accuracies(key: str) -> dict[str, tuple[list[float], list[float]]]:
         return {f"top-{k}": log(key, f"top{k}") for k in TOP}
 
+    loss = str(results["fused"][VALIDATION].meta.recipe["training"]["loss"]) if "fused" in results else "hinge"
     best = f"The paper's best, dotted, came at iteration {paper.BEST_ITERATION:,} of {paper.ITERATIONS:,}."
     average = "Training loss is the mean since the last validation, with dropout active; it can lie above."
     as_picture = "The paper gives this as a picture only"
     return [
         Curves(
             "figure_6",
-            "Fig. 6: hinge loss",
-            "hinge loss",
+            f"Fig. 6: {loss} loss" + ("" if loss == "hinge" else ", where the paper has the hinge loss"),
+            f"{loss} loss",
             losses("fused"),
-            {"validation": paper.FIGURE_6_LOSS},
-            f"{best} {average}",
+            {"validation": paper.FIGURE_6_LOSS} if loss == "hinge" else {},
+            f"{best} {average}" if loss == "hinge" else average,
         ),
         Curves(
             "figure_7",

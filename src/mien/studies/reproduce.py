@@ -31,7 +31,7 @@ Report = Callable[[Method, Progress | None], None]
 
 _MAIN = "fused"
 """The method that the paper is about; without it there is no report."""
-_SEEING = ("cnn", _MAIN)
+_SEEING = ("cnn", _MAIN, "cross-entropy")
 """Methods of whose visual branch it is asked what it knows."""
 _ON_LARGE_CROPS = "fused-1200"
 _LARGE = 1200
