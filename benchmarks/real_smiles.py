@@ -28,7 +28,7 @@ def main(folder: Path, run: Path | None, stops: float) -> None:
     if not people:
         raise SystemExit(f"{folder}: no */neutral.jpg in it; name the folder that holds the people's folders")
     photos = {
-        kind: [recognizer.detect(_expose(read_rgb(person / f"{kind}.jpg"), stops))[:1] for person in people]
+        kind: [recognizer.detect(expose(read_rgb(person / f"{kind}.jpg"), stops))[:1] for person in people]
         for kind in ("neutral", "smiling")
     }
     references = [recognizer.neutral_reference(photo) for photo in photos["neutral"]]
@@ -46,7 +46,7 @@ def _print(kind: str, reference: str, read: Sequence[Recognition]) -> None:
     print(f"{kind:8} reference {reference:14} of {len(read)}: {counts}; happiness takes part in {happy}")
 
 
-def _expose(image: RGBImage, stops: float) -> RGBImage:
+def expose(image: RGBImage, stops: float) -> RGBImage:
     """After so many stops of exposure, in the linear light of sRGB (IEC 61966-2-1)."""
     values = np.arange(256) / 255
     light = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4) * 2.0**stops
