@@ -122,7 +122,9 @@ def curves_figure(
     ylabel: str,
     xlabel: str = "iteration",
 ) -> bytes:
-    """Curves over iterations, or something else that is counted, and levels to compare them with as dotted lines of the same colours.
+    """Curves over iterations, or something else that is counted.
+
+    Levels to compare them with are dotted lines of the same colours.
 
     Args:
         curves: name -> iterations and values.

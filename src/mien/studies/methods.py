@@ -52,8 +52,8 @@ def study_methods(preset: Preset, settings: Sequence[str] = ()) -> dict[str, Met
 
     Args:
         preset: `full`: recipe `paper` as published; dropout is 0.8, and 0.5 in the studies of section V. `quick`:
-            recipe `mien` with the paper's references and few iterations, hence with cross-entropy, for under the hinge
-            loss pictures are not learnt from so soon (docs/experiments.md); dropout 0.5 in these studies.
+            recipe `mien` with the paper's references and few iterations, hence with cross-entropy, for under the
+            hinge loss pictures are not learnt from so soon (docs/experiments.md); dropout 0.5 in these studies.
         settings: changes to the recipe of all networks; what makes a method what it is stays.
     """
     recipe, common = _PRESETS[preset]
