@@ -58,6 +58,7 @@ class Table:
         digits: after the decimal point.
         note: what to know.
         verdict: what agrees with the paper and what does not, in a sentence or two; empty where there is too little.
+        in_paper: whether the paper has such a table.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Table:
     digits: int
     note: str
     verdict: str = ""
+    in_paper: bool = True
 
 
 @dataclass(frozen=True)
@@ -204,6 +206,7 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
         note="Fitted to training photos of the first subjects, 8,000 photos at most. A head may leave unused what "
         "its branch knows; this shows what there is.",
         verdict=verdict,
+        in_paper=False,
     )
 
 
@@ -260,10 +263,10 @@ def _others_verdict(results: Results) -> str:
     geometric, fused = _top1(results, "geometric"), _top1(results, "fused")
     if geometric is None or fused is None:
         return ""
-    what = "adds to" if fused > geometric else "does not add to"
     return (
         f"The geometric branch alone, in the same network, reads {geometric:.3f} and with the visual branch "
-        f"{fused:.3f} of the {_judged(results['fused'])} photos: here the picture {what} what the landmarks say."
+        f"{fused:.3f} of the {_judged(results['fused'])} photos; the findings above have the interval of the "
+        "difference, which is what the pictures add."
     )
 
 
@@ -340,40 +343,48 @@ _CLAIMS = (
     ("displacement-svm", "fused", "The fused network against the SVM on displacement"),
     ("two-networks", "fused", "One network for the 50 classes against two networks"),
     ("two-heads", "fused", "One output against two heads"),
-    ("geometric", "fused", "The fused network against its geometric branch alone, which the paper does not give"),
 )
 """Worse, better by the paper, and both in words."""
+_QUESTION = (
+    "geometric",
+    "fused",
+    "The fused network against its geometric branch alone, which the paper does not give",
+)
 
 
 def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
     """Whether the paper's order of methods came out, in sentences, by top-1 on the test subjects if there are any."""
     sentences = []
-    for worse, better, claim in _CLAIMS:
+    for worse, better, claim in (*_CLAIMS, _QUESTION):
         if worse not in results or better not in results:
             continue
         part = _judged(results[better])
         right = [results[key][part].scores.argmax(axis=1) == parts[part].labels for key in (worse, better)]
         low, high = (float(results[key][part].accuracies[0]) for key in (worse, better))
         edges = interval_by_subject(right[1] - right[0].astype(np.float64), parts[part].subjects)
+        verdict = _verdict(edges, (worse, better, claim) in _CLAIMS)
         sentences.append(
-            f"{claim}: {_verdict(low, high)} ({part} photos: {high:.3f} against {low:.3f}; 95% interval of the "
-            f"difference over subjects {edges[0]:.3f} to {edges[1]:.3f})."
+            f"{claim}: {verdict} ({part} photos: {high:.3f} against {low:.3f}; 95% interval of the difference over "
+            f"subjects {edges[0]:.3f} to {edges[1]:.3f})."
         )
     if {"fused-half", "cross-entropy"} <= results.keys():
         hinge, entropy = (results[key][VALIDATION] for key in ("fused-half", "cross-entropy"))
         sentences.append(
             f"Hinge loss against cross-entropy, dropout 0.5: {hinge.accuracies[0]:.3f} against "
             f"{entropy.accuracies[0]:.3f}; validation loss was lowest at iteration "
-            f"{hinge.meta.best['step']:,} and {entropy.meta.best['step']:,}. The paper finds both equally "
+            f"{hinge.meta.best['step']:,.0f} and {entropy.meta.best['step']:,.0f}. The paper finds both equally "
             "accurate, and cross-entropy to overfit sooner."
         )
     return sentences
 
 
-def _verdict(low: float, high: float) -> str:
-    if high > low:
-        return "better, as in the paper"
-    return "equal, other than in the paper" if high == low else "worse, other than in the paper"
+def _verdict(edges: tuple[float, float], claimed: bool) -> str:
+    """By the interval of the difference, and whether the paper claims that it is above zero."""
+    if edges[0] > 0:
+        return "better, as in the paper" if claimed else "better"
+    if edges[1] < 0:
+        return "worse, other than in the paper" if claimed else "worse"
+    return "no difference beyond chance" + (", where the paper has one" if claimed else "")
 
 
 def table_to_dict(table: Table) -> dict[str, Any]:
