@@ -131,12 +131,12 @@ def test_a_dropped_photo_is_read_and_drawn(page: Any) -> None:
 
 
 def test_the_answer_changes_when_a_neutral_face_is_chosen(page: Any) -> None:
-    _choose(page, "ben-neutral", "ben-happy")
+    _choose(page, "ben-surprised", "ben-happy")
     expect(_phrase(page)).not_to_have_text("neutral")
-    stern = _phrase(page).text_content()
+    before = _phrase(page).text_content()
     page.get_by_role("button", name="This is me, neutral").click()
     expect(_phrase(page)).to_have_text("neutral", timeout=LONG)
-    expect(page.locator("#photo-answer .before")).to_contain_text(stern)
+    expect(page.locator("#photo-answer .before")).to_contain_text(before)
     expect(page.locator("#photo-answer .reference")).to_contain_text("neutral face: 1 photo")
     expect(page.locator("#compare")).to_have_value("session")
     expect(page.get_by_role("button", name="This is the neutral face")).to_be_disabled()
