@@ -30,7 +30,9 @@ def reproduce(
     out: Annotated[Path, typer.Argument(help="Folder for runs, report.html and report.json.")],
     preset: Annotated[
         Literal["quick", "full"],
-        typer.Option(help="quick: a small network, minutes; full: the paper's, its 100,000 iterations."),
+        typer.Option(
+            help="quick: a small network, half an hour on two processors; full: the paper's, its 100,000 iterations."
+        ),
     ] = "quick",
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe of all networks.")

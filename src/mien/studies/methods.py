@@ -32,7 +32,7 @@ _LINEAR = (
 )
 _QUICK = (
     "network.relative_visual=false", "training.samples_per_subject=1", "training.references=mean",
-    "training.iterations=400", "training.validate_every=50",
+    "training.iterations=300", "training.validate_every=50",
 )  # fmt: skip
 _PRESETS: dict[Preset, tuple[str, tuple[str, ...]]] = {"full": ("paper", ()), "quick": ("mien", _QUICK)}
 """Recipe of the networks, and what all of them change in it."""
