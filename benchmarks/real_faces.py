@@ -197,13 +197,23 @@ def print_line(
 ) -> None:
     """Accuracy over the emotions of the set, and by emotion; rows of NaN are left out."""
     emotions = emotions_of(labels)
-    shown = np.select([labels == plain_class(e) for e in emotions], emotions)
+    shown = shown_emotions(labels)
     usable = np.isfinite(scores).all(axis=1)
-    read = np.array(emotions)[emotion_probabilities(scores[usable])[:, emotions].argmax(axis=1)]
-    correct = read == shown[usable]
+    correct = read_emotions(scores[usable], emotions) == shown[usable]
     low, high = interval_by_subject(correct, [p for p, u in zip(people, usable, strict=True) if u])
     by_class = " ".join(f"{correct[shown[usable] == e].mean():7.2f}" for e in emotions)
     print(f"{name:10} {reference:9} {correct.mean():.3f}  {low:.3f} to {high:.3f}  {by_class}")
+
+
+def shown_emotions(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The emotion of each photo, 0 for neutral, from its class."""
+    emotions = emotions_of(labels)
+    return np.select([labels == plain_class(e) for e in emotions], emotions)
+
+
+def read_emotions(scores: NDArray[np.floating], emotions: list[int]) -> NDArray[np.int64]:
+    """The likeliest of some emotions for each photo, by the rule of this file."""
+    return np.array(emotions)[emotion_probabilities(scores)[:, emotions].argmax(axis=1)]
 
 
 def emotions_of(labels: NDArray[np.int64]) -> list[int]:

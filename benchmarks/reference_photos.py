@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from real_faces import emotion_probabilities, emotions_of, plain_class
+from real_faces import emotions_of, read_emotions, shown_emotions
 
 from mien.artifacts import ReferenceKind
 from mien.datasets import PreparedSet
@@ -66,9 +66,7 @@ def _right(
     scores = np.log(model.probabilities(model.scores(features, part.landmarks, references), references) + 1e-12)
     labels, emotions = part.labels, emotions_of(part.labels)
     if len(np.unique(labels)) <= len(emotions):
-        shown = np.select([labels == plain_class(e) for e in emotions], emotions)
-        read = np.array(emotions)[emotion_probabilities(scores)[:, emotions].argmax(axis=1)]
-        return float((read == shown)[usable].mean())
+        return float((read_emotions(scores, emotions) == shown_emotions(labels))[usable].mean())
     return float((scores.argmax(axis=1) == labels)[usable].mean())
 
 

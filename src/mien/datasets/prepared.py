@@ -223,6 +223,10 @@ class PreparedSet:
                 path=self.path,
                 column="split",
             )
+        return self.where(chosen)
+
+    def where(self, chosen: NDArray[np.bool_]) -> PreparedSet:
+        """Some of the photos, (n,); each keeps its displacement, and its place in `crops`."""
         return PreparedSet(
             self.path, self.info, self.table.filter(chosen), self.displacement[chosen], self.landmark_size
         )

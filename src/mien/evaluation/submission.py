@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
     chosen = np.array([_key(path) in wanted for path in prepared.table["path"]], dtype=bool)
     texts: dict[str, str] = {}
     if chosen.any():
-        part = replace(prepared, table=prepared.table.filter(chosen), displacement=prepared.displacement[chosen])
+        part = prepared.where(chosen)
         predicted = indices_to_texts(run_scores(run, part).argmax(axis=1))
         texts = {_key(path): text for path, text in zip(part.table["path"], predicted, strict=True)}
     lines = [texts.get(_key(name), str(NEUTRAL)) for name in names]

@@ -136,7 +136,7 @@ def add_evidence(base: Member, evidence: Evidence, weight: float, path: Path) ->
     constants = [*model.graph.initializer, *(numpy_helper.from_array(a, name) for name, a in arrays.items())]
     output = helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", len(CLASSES)])
     graph = helper.make_graph(nodes, "adapted", list(inputs.values()), [output], constants)
-    _write(helper.make_model(graph, opset_imports=head.opset_import, ir_version=head.ir_version), path)
+    _write(graph, head, path)
 
 
 def combine_encoders(paths: Sequence[Path], path: Path) -> list[tuple[int, int]]:
@@ -162,7 +162,7 @@ def combine_encoders(paths: Sequence[Path], path: Path) -> list[tuple[int, int]]
     output = helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["batch", ends[-1]])
     first = encoders[0]
     graph = helper.make_graph(nodes, "encoders", list(first.graph.input), [output], constants)
-    _write(helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version), path)
+    _write(graph, first, path)
     return [(end - width, end) for width, end in zip(widths, ends, strict=True)]
 
 
@@ -208,10 +208,13 @@ def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: P
     output = helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", len(CLASSES)])
     graph = helper.make_graph(nodes, "heads", list(inputs.values()), [output], constants)
     first = onnx.load(members[0].path)
-    _write(helper.make_model(graph, opset_imports=first.opset_import, ir_version=first.ir_version), path)
+    _write(graph, first, path)
 
 
-def _write(model: Any, path: Path) -> None:
-    require("onnx", "train").checker.check_model(model)
+def _write(graph: Any, like: Any, path: Path) -> None:
+    """Write a graph as a model of the same versions as another."""
+    onnx = require("onnx", "train")
+    model = onnx.helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version)
+    onnx.checker.check_model(model)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())

@@ -34,12 +34,14 @@ class BatchDropout(nn.Module):
         """(n, features) to the same shape."""
         if not self.training or self.probability == 0:
             return features
-        if self._drawn is not None:
-            return features * (self._drawn >= self.probability) / (1 - self.probability)
+        drawn = self._draw_now(features) if self._drawn is None else self._drawn
+        return features * (drawn >= self.probability) / (1 - self.probability)
+
+    @staticmethod
+    def _draw_now(features: Tensor) -> Tensor:
         rank, processes = 0, 1
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
         count = len(features)
         drawn = torch.rand(processes * count, features.shape[1], device=features.device)
-        kept = drawn[rank * count : (rank + 1) * count] >= self.probability
-        return features * kept / (1 - self.probability)
+        return drawn[rank * count : (rank + 1) * count]

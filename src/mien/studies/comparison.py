@@ -13,7 +13,7 @@ from mien.evaluation.evaluate import Result
 from mien.evaluation.metrics import TOP, interval_by_subject
 from mien.labels import CLASS_COUNT
 from mien.studies import paper
-from mien.studies.features import Reading
+from mien.studies.features import PHOTOS, Reading
 
 VALIDATION, TEST = "validation", "test"
 PARTS = (VALIDATION, TEST)
@@ -203,8 +203,8 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
         [f"{part} top-{k}" for part in parts for k in (1, 5)],
         rows,
         digits=3,
-        note="Fitted to training photos of the first subjects, 8,000 photos at most. A head may leave unused what "
-        "its branch knows; this shows what there is.",
+        note=f"Fitted to training photos of the first subjects, {PHOTOS:,} photos at most. A head may leave unused "
+        "what its branch knows; this shows what there is.",
         verdict=verdict,
         in_paper=False,
     )
@@ -237,37 +237,45 @@ def _order_verdict(results: Results, names: Mapping[str, str]) -> str:
 
 
 def _gain_verdict(results: Results) -> str:
-    svm, fused = _top1(results, "displacement-svm"), _top1(results, "fused")
-    if svm is None or fused is None:
+    if (both := _beside_fused(results, "displacement-svm")) is None:
         return ""
+    svm, fused, part = both
     theirs = paper.TABLE_I["displacement-svm"][VALIDATION], paper.TABLE_I["fused"][VALIDATION]
     assert theirs[0] is not None
     assert theirs[1] is not None
     return (
         f"The network lowers the SVM's misclassification by {100 * (fused - svm):.1f} points on "
-        f"{_judged(results['fused'])} photos; the paper's by {theirs[0] - theirs[1]:.1f} on validation photos."
+        f"{part} photos; the paper's by {theirs[0] - theirs[1]:.1f} on validation photos."
     )
 
 
 def _dropout_verdict(results: Results) -> str:
-    half, fused = _top1(results, "fused-half"), _top1(results, "fused")
-    if half is None or fused is None:
+    if (both := _beside_fused(results, "fused-half")) is None:
         return ""
+    half, fused, part = both
+    dropouts = [results[key][VALIDATION].meta.recipe["network"]["dropout"] for key in ("fused-half", "fused")]
     return (
-        f"Dropout 0.5 reads {half:.3f} and 0.8 {fused:.3f} of the {_judged(results['fused'])} photos; the paper's "
-        f"{paper.TABLE_II['fused-half'][0]:.3f} and {paper.SECTION_III_TOP1['fused']:.3f} of its validation photos."
+        f"Dropout {dropouts[0]:g} reads {half:.3f} and {dropouts[1]:g} {fused:.3f} of the {part} photos; the paper's "
+        f"0.5 and 0.8 {paper.TABLE_II['fused-half'][0]:.3f} and {paper.SECTION_III_TOP1['fused']:.3f} of its "
+        "validation photos."
     )
 
 
 def _others_verdict(results: Results) -> str:
-    geometric, fused = _top1(results, "geometric"), _top1(results, "fused")
-    if geometric is None or fused is None:
+    if (both := _beside_fused(results, "geometric")) is None:
         return ""
+    geometric, fused, part = both
     return (
         f"The geometric branch alone, in the same network, reads {geometric:.3f} and with the visual branch "
-        f"{fused:.3f} of the {_judged(results['fused'])} photos; the findings above have the interval of the "
-        "difference, which is what the pictures add."
+        f"{fused:.3f} of the {part} photos; the findings above have the interval of the difference, which is what "
+        "the pictures add."
     )
+
+
+def _beside_fused(results: Results, key: str) -> tuple[float, float, str] | None:
+    """Top-1 of a method and of the fused network, and the part they are judged on; None without either."""
+    other, fused = _top1(results, key), _top1(results, "fused")
+    return None if other is None or fused is None else (other, fused, _judged(results["fused"]))
 
 
 def compare_curves(results: Results, names: Mapping[str, str]) -> list[Curves]:

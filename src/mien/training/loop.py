@@ -202,17 +202,16 @@ class Learner:
         )
         self.plain_criterion = Criterion(loss, config.auxiliary_weight)
         self.rate = 0.0
-        self._recorded = fabric.device.type == "cuda" and fabric.world_size == 1
-        self._step = CapturedStep(self._change_weights) if self._recorded else self._change_weights
+        recorded = fabric.device.type == "cuda" and fabric.world_size == 1
+        self._step = CapturedStep(self._change_weights) if recorded else self._change_weights
+        self._drawn_ahead = [m for m in network.modules() if isinstance(m, BatchDropout)] if recorded else []
 
     def learn(self, batch: Batch, step: int) -> Tensor:
         """Do a step, counted from 0; returns the loss of the batch, a scalar on the device."""
         self.rate = set_rate(self.optimiser, self._config, step)
         torch.manual_seed(step_seed(self._config.seed, step) + 1)  # for dropout
-        if self._recorded:
-            for module in self._network.modules():
-                if isinstance(module, BatchDropout):
-                    module.draw(len(batch.labels), HIDDEN_COUNT, batch.labels.device)
+        for dropout in self._drawn_ahead:
+            dropout.draw(len(batch.labels), HIDDEN_COUNT, batch.labels.device)
         loss = self._step(batch)
         if self._average is not None:
             self._average.update_parameters(self._network)

@@ -99,7 +99,9 @@ def load_trained(run: Path, steps: int) -> Trained | None:
             progress: dict[str, Any] = json.loads(file.metadata()["progress"])
     except Exception:  # `load_progress` says what is wrong
         return None
-    return Trained(progress["best"], progress["machine"]) if progress["step"] == steps else None
+    if progress["step"] != steps or "machine" not in progress:  # mien wrote none before
+        return None
+    return Trained(progress["best"], progress["machine"])
 
 
 def log_line(run: Path, line: dict[str, float]) -> None:

@@ -28,7 +28,7 @@ from mien.models.network import load_network
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe, build_recipe
-from mien.training.resume import RESUME_FILE
+from mien.training.resume import RESUME_FILE, Trained
 from mien.training.simulation import fingerprint, simulate
 
 _PLAN_FILE = "plan.json"
@@ -105,10 +105,9 @@ def _train(
     report: Callable[[Progress], None],
 ) -> None:
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
-    best, machine = None, describe_machine(fabric)
+    trained = Trained({}, describe_machine(fabric))
     if recipe.method == "network":
         trained = train_network(fabric, training, validation, population, run, recipe, report)
-        best, machine = trained.best, trained.machine
     if not fabric.is_global_zero:
         return
     save_population(run, population)
@@ -130,13 +129,13 @@ def _train(
             prepared.landmark_size,
             None if points is None else fingerprint(points),
         ),
-        best=best or {},
+        best=trained.best,
         calibration=(),
         files=hash_files(run),
         landmarker=prepared.landmarker,
         alignment=prepared.alignment,
         crop_size=prepared.crop_size,
-        machine=machine,
+        machine=trained.machine,
         code=code_version(),
         versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
     )
