@@ -15,7 +15,8 @@ from mien.faces import FaceExtractor
 from mien.faces.alignment import EYE_DISTANCE, Similarity, anchors, photo_to_crop, stretch_of, stretched, warp
 from mien.faces.detection import FaceDetector
 from mien.faces.exposure import USUAL, expose
-from mien.faces.identity import ONE_PERSON, identity_distance, shows_majority
+from mien.faces.identity import ONE_PERSON, describe_identity, identity_distance, shows_majority
+from mien.faces.installed import installed_model
 from mien.faces.points68 import BETWEEN_EYES, MIRROR, REGIONS, UPPER_LIP, eye_distance, mirror
 from mien.faces.quality import SMALL, Quality
 from mien.images import PhotoArray
@@ -242,6 +243,15 @@ def test_an_identity_belongs_to_the_person_not_to_the_light_or_the_side(astronau
     assert identity_distance(face.identity, face.identity) == 0
     for same in (dark, mirrored):
         assert identity_distance(face.identity, same.identity) < ONE_PERSON
+
+
+def test_an_identity_is_that_of_dlibs_own_network(astronaut: np.ndarray) -> None:
+    network = dlib.face_recognition_model_v1(str(installed_model("dlib_face_recognition_resnet_model_v1.dat")))
+    face = FaceExtractor(alignment="similarity").extract(astronaut)
+    points = [dlib.point(round(x), round(y)) for x, y in face.landmarks_crop.tolist()]
+    shape = dlib.full_object_detection(dlib.rectangle(0, 0, 224, 224), points)
+    theirs = np.array(network.compute_face_descriptor(face.crop, shape))
+    assert identity_distance(describe_identity(face.crop, face.landmarks_crop), theirs) < 0.002
 
 
 def test_the_majority_is_found_in_any_order_and_one_person_alone_is_a_majority() -> None:

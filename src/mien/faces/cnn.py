@@ -6,16 +6,15 @@ grey crop; a first look, in a detector's box, aligns it for the second.
 
 from __future__ import annotations
 
-from functools import cache, cached_property
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mien.faces.alignment import Similarity, photo_to_crop, warp
 from mien.faces.landmarks import ALIGNED_BOX, Marks
+from mien.faces.networks import open_network
 from mien.faces.points68 import eye_distance
 from mien.images import RGBImage
 
@@ -36,10 +35,6 @@ class LandmarkModel:
     def __init__(self, weights: Path = WEIGHTS) -> None:
         self.weights = weights
 
-    @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
-        return _open(self.weights)
-
     def mark(self, image: RGBImage, box: NDArray[np.floating]) -> Marks:
         """The landmarks of the face in `box`: one look to align it, another to mark it."""
         first = self._look(image, _box_to_crop(box))
@@ -52,19 +47,11 @@ class LandmarkModel:
 
     def _look(self, image: RGBImage, to_input: Similarity) -> Marks:
         grey = cv2.cvtColor(warp(image, to_input, INPUT_SIZE), cv2.COLOR_RGB2GRAY)
-        points, spread = self._session.run(None, {"crops": grey[None]})
+        points, spread = open_network(self.weights).run(None, {"crops": grey[None]})
         in_input = points[0] * INPUT_SIZE - 0.5
         landmarks = to_input.inverse().apply(in_input).astype(np.float32)
         reach = _NEAR * float(eye_distance(points[0])) / spread[0]
         return Marks(landmarks, (1 - (1 + reach) * np.exp(-reach)).astype(np.float32))
-
-
-@cache
-def _open(weights: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])
 
 
 def _box_to_crop(box: NDArray[np.floating]) -> Similarity:

@@ -39,7 +39,7 @@ class Recognizer:
 
     Args:
         model: encoder, head, population and calibration of a run.
-        trust_reference: do not ask whether photos show the person of their reference, which costs 0.1 s a face, nor
+        trust_reference: do not ask whether photos show the person of their reference, which costs 11 ms a face, nor
             whether photos that are said to be neutral are.
         unsure_below: probability of the likeliest class, 0..1, below which answers are flagged as unsure.
 

@@ -59,7 +59,7 @@ class Person:
 
     @property
     def identities(self) -> list[NDArray[np.float32]]:
-        """Descriptions of who is seen, of shape (128,); made when they are asked for (0.1 s each)."""
+        """Descriptions of who is seen, of shape (128,); made when they are asked for (11 ms each)."""
         self.described += [face.identity for face in self.to_describe]
         self.to_describe.clear()
         return self.described

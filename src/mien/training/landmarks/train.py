@@ -31,6 +31,8 @@ _VALIDATED = 0.04
 _MOVED = 0.8
 """Share of the views of real photos, all of neutral faces, in which an expression moves them. Without those the
 network takes every real face for a neutral one (docs/experiments.md)."""
+_OTHERS_SHAPE = 0.5
+"""Most of the way to somebody else's neutral face by which such a face is bent besides: real people are few."""
 _AHEAD = 3
 
 
@@ -156,8 +158,10 @@ class _Learner:
         if self._patches.by_hand[row] and rng.random() < _MOVED:
             other = int(rng.choice(self._parts["train synthetic"]))
             neutral = self._neutral[self._patches.subjects[other]]
-            places = self._patches.points[neutral]
-            motion = Motion(places, rng.uniform(0.2, 1.3) * (self._patches.points[other] - places))
+            places, own = self._patches.points[neutral], self._patches.points[row]
+            steps = rng.uniform(0.2, 1.3) * (self._patches.points[other] - places)
+            steps += rng.uniform(0, _OTHERS_SHAPE) * np.nan_to_num(places - own)
+            motion = Motion(places, steps.astype(np.float32))
         return draw_view(self._patches.images[row], self._patches.points[row], rng, motion)
 
 
