@@ -6,14 +6,15 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from mien.artifacts import HEAD_FILE, load_meta
+from mien.artifacts import FEW, HEAD_FILE, load_meta
 from mien.datasets.prepared import PreparedSet
-from mien.errors import DataError, OutputError
+from mien.displacement import Reference
+from mien.errors import DataError, LabelError, OutputError
 from mien.evaluation.references import mean_references
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
-from mien.labels import NEUTRAL, CompoundEmotion, Emotion
-from mien.models.combination import Commonness, Member, combine_heads
+from mien.labels import NEUTRAL, Commonness, CompoundEmotion, Emotion
+from mien.models.combination import Member, combine_heads
 from mien.training.combine import combine
 from mien.training.recipe import load_recipe
 from mien.training.train import train
@@ -84,6 +85,35 @@ def test_what_is_common_gains_and_what_is_rare_loses() -> None:
     assert prior[CompoundEmotion(Emotion.FEAR, Emotion.CONTEMPT).index] == pytest.approx(np.log(0.25))
     assert prior[CompoundEmotion(Emotion.CONTEMPT, Emotion.FEAR).index] == pytest.approx(np.log(0.5))
     assert not Commonness().log_prior().any()
+
+
+def test_commonness_survives_as_words_and_refuses_others() -> None:
+    common = Commonness(plain=2, neutral=1.5, emotions={Emotion.CONTEMPT: 0.25})
+    assert Commonness.from_dict(common.to_dict()) == common
+    with pytest.raises(LabelError):
+        Commonness.from_dict({"boredom": 2.0})
+
+
+def test_what_is_common_depends_on_what_a_face_is_compared_with(
+    geometry: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    common = Commonness(emotions={Emotion.HAPPINESS: 2.0})
+    combine(prepared, [geometry], [1.0], tmp_path / "even", common=common)
+    own = {"few": {"happiness": 6.0}, "neutral": {"anger": 3.0}}
+    combine(prepared, [geometry], [1.0], tmp_path / "own", common=common, common_by_use=own)
+    even, model = ExpressionModel.load(tmp_path / "even"), ExpressionModel.load(tmp_path / "own")
+    landmarks = prepared.select("test").landmarks[:1]
+    nothing = np.zeros((1, 0), dtype=np.float32)
+    points = np.zeros((68, 2), dtype=np.float32)
+    for kind, photos, factors in (
+        ("estimated", 1, {"happiness": 3.0}), ("mean", FEW, {"happiness": 3.0}), ("estimated", FEW + 1, {}),
+        ("mean", 40, {}), ("neutral", 1, {"anger": 3.0}),
+    ):  # fmt: skip
+        reference = [Reference(points, kind, photos)]
+        added = model.scores(nothing, landmarks, reference) - even.scores(nothing, landmarks, reference)
+        np.testing.assert_allclose(added[0], Commonness.from_dict(factors).log_prior(), atol=1e-4)
+    with pytest.raises(DataError):
+        combine(prepared, [tmp_path / "own"], [1.0], tmp_path / "again")
 
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0]])

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -42,6 +42,10 @@ ReferenceKind = Literal["mean", "neutral", "estimated"]
 """Where a reference comes from, see `mien.displacement`."""
 ALL_PHOTOS = 0
 """As a number of photos: all that there are of the subject."""
+Use = Literal["few", "many", "neutral"]
+"""What a reference is made of: up to `FEW` photos of any expression, more, or neutral ones. Of a photo that is read
+alone it is that photo."""
+FEW = 4
 
 
 class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +106,8 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         landmarker: what found the 68 landmarks: `cnn`, mien's network, or `ert`, dlib's ensemble of regression trees.
         alignment: of the crops: the paper's similarity, or stretched to one distance of the eyes.
         crop_size: side of the crops in pixels.
+        common: by `Use` of a reference, how many times as common something is held to be then, beside what the head
+            holds: `plain`, `neutral`, or an emotion, see `mien.labels.Commonness`.
         name: of the recipe, for people.
         machine: device, processor, precision, processes.
         code: commit of a checkout of mien, or None.
@@ -118,6 +124,7 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     landmarker: Literal["cnn", "ert"] = "ert"
     alignment: Literal["similarity", "normalised"] = "similarity"
     crop_size: int = 224
+    common: dict[Use, dict[str, Annotated[float, msgspec.Meta(gt=0)]]] = {}
     name: str = ""
     machine: dict[str, str | int] = {}
     code: str | None = None
@@ -152,6 +159,13 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         of_kind = [c for c in self.calibration if c.reference == kind]
         enough = [c for c in of_kind if c.photos != ALL_PHOTOS and c.photos <= photos]
         return max(enough, key=lambda c: c.photos) if enough else of_kind[0]
+
+
+def use_of(kind: ReferenceKind, photos: int) -> Use:
+    """What a reference of a kind, made of so many photos, is made of."""
+    if kind == "neutral":
+        return "neutral"
+    return "few" if photos <= FEW else "many"
 
 
 @contextmanager

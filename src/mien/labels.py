@@ -13,8 +13,8 @@ only place that knows so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -227,3 +227,50 @@ def scores_to_matrix(scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np
     """
     scores = np.asarray(scores, dtype=np.float64)
     return scores[..., 1:].reshape(*scores.shape[:-1], EMOTION_COUNT, EMOTION_COUNT), scores[..., 0]
+
+
+@dataclass(frozen=True)
+class Commonness:
+    """How many times as common as in synthetic sets, where all classes are equally common, some are held to be.
+
+    In life most expressions are plain, mild smiles and neutral faces are common, and contempt is rare.
+
+    Attributes:
+        plain: the seven classes with the same emotion twice.
+        neutral: the class without emotion.
+        emotions: classes with this dominant emotion; those with it as the complementary one by its root.
+    """
+
+    plain: float = 1.0
+    neutral: float = 1.0
+    emotions: Mapping[Emotion, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_dict(cls, factors: Mapping[str, float]) -> Commonness:
+        """From what `to_dict` gives; what is not named is as common as in a synthetic set.
+
+        Raises:
+            LabelError: a name that is no emotion.
+        """
+        nouns = {emotion.noun: emotion for emotion in Emotion}
+        if unknown := factors.keys() - nouns.keys() - {"plain", "neutral"}:
+            raise LabelError(f"{min(unknown)}: choose one of {', '.join(('plain', 'neutral', *nouns))}")
+        emotions = {emotion: factors[noun] for noun, emotion in nouns.items() if noun in factors}
+        return cls(factors.get("plain", 1.0), factors.get("neutral", 1.0), emotions)
+
+    def to_dict(self) -> dict[str, float]:
+        """For meta.json."""
+        emotions = {emotion.noun: factor for emotion, factor in self.emotions.items()}
+        return {"plain": self.plain, "neutral": self.neutral, **emotions}
+
+    def log_prior(self) -> NDArray[np.float32]:
+        """What is added to the log-probabilities of the 50 classes, (50,)."""
+        return np.log([self._of(emotion) for emotion in CLASSES]).astype(np.float32)
+
+    def _of(self, emotion: CompoundEmotion) -> float:
+        dominant, complementary = emotion.dominant, emotion.complementary
+        if dominant is None or complementary is None:
+            return self.neutral
+        if dominant == complementary:
+            return self.plain * self.emotions.get(dominant, 1.0)
+        return self.emotions.get(dominant, 1.0) * float(np.sqrt(self.emotions.get(complementary, 1.0)))

@@ -26,8 +26,8 @@ def add_to(app: typer.Typer) -> None:
         "mien train prepared runs --seeds 3  |  "
         "mien train prepared run --recipe geometry --points points  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
-        help="Train a network or a linear model on a prepared set; recipes: mien, geometry, quick, paper, paper-text, svm, lda, "
-        "or a TOML file. The test subjects are not used.",
+        help="Train a network or a linear model on a prepared set; recipes: mien, geometry, quick, paper, "
+        "paper-text, svm, lda, or a TOML file. The test subjects are not used.",
     )(train)
 
 

@@ -11,17 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, load_meta, read_checked
+from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, Use, load_meta, read_checked, use_of
 from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
 from mien.errors import CheckpointError, ForeignReferenceError
 from mien.faces.points68 import PARTS
 from mien.inference.actions import FacialAction, actions_for
 from mien.inference.calibration import probabilities
+from mien.labels import Commonness
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The run that comes with mien."""
@@ -142,6 +144,8 @@ class ExpressionModel:
         if "landmarks" in self.inputs:
             feed["landmarks"] = landmarks_crop.reshape(-1, DISPLACEMENT_SIZE).astype(np.float32)
         scores: NDArray[np.float32] = self.head.run(["scores"], feed)[0]
+        if self._priors:
+            scores = scores + np.stack([self._priors[use_of(r.kind, r.photo_count)] for r in references])
         return scores
 
     def probabilities(self, scores: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
@@ -209,6 +213,13 @@ class ExpressionModel:
                 "the reference was made with other weights, whose features and population it rests on; make it "
                 "again from its photos"
             )
+
+    @cached_property
+    def _priors(self) -> dict[Use, NDArray[np.float32]]:
+        """What is added to scores, (50,), by what their reference is made of; nothing where it is never."""
+        if not self.meta.common:
+            return {}
+        return {use: Commonness.from_dict(self.meta.common.get(use, {})).log_prior() for use in get_args(Use)}
 
     def _relative(self, features: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
         relative = self.meta.relative_features(features.shape[1])

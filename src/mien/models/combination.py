@@ -1,10 +1,9 @@
-"""Several encoders and heads as one: the weighted mean of their log-probabilities, how common each class is held to
-be, and what a linear model adds."""
+"""Several encoders and heads as one: the weighted mean of their log-probabilities, and what a linear model adds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from mien.errors import require
 from mien.files import replacing
-from mien.labels import CLASSES, CompoundEmotion, Emotion
+from mien.labels import CLASSES
 from mien.models.linear import LinearModel
 
 
@@ -33,40 +32,6 @@ class Member:
     share: float
     temperature: float
     features: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Commonness:
-    """How many times as common as in synthetic sets, where all classes are equally common, some are held to be.
-
-    In life most expressions are plain, mild smiles and neutral faces are common, and contempt is rare.
-
-    Attributes:
-        plain: the seven classes with the same emotion twice.
-        neutral: the class without emotion.
-        emotions: classes with this dominant emotion; those with it as the complementary one by its root.
-    """
-
-    plain: float = 1.0
-    neutral: float = 1.0
-    emotions: Mapping[Emotion, float] = field(default_factory=dict)
-
-    def log_prior(self) -> NDArray[np.float32]:
-        """What is added to the log-probabilities of the 50 classes, (50,)."""
-        return np.log([self._of(emotion) for emotion in CLASSES]).astype(np.float32)
-
-    def to_dict(self) -> dict[str, float]:
-        """For meta.json."""
-        emotions = {emotion.noun: factor for emotion, factor in self.emotions.items()}
-        return {"plain": self.plain, "neutral": self.neutral, **emotions}
-
-    def _of(self, emotion: CompoundEmotion) -> float:
-        dominant, complementary = emotion.dominant, emotion.complementary
-        if dominant is None or complementary is None:
-            return self.neutral
-        if dominant == complementary:
-            return self.plain * self.emotions.get(dominant, 1.0)
-        return self.emotions.get(dominant, 1.0) * float(np.sqrt(self.emotions.get(complementary, 1.0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mien.artifacts import (
     HEAD_FILE,
     POPULATION_FILE,
     RunMeta,
+    Use,
     hash_files,
     load_meta,
     new_run,
@@ -22,7 +23,8 @@ from mien.artifacts import (
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
-from mien.models.combination import Commonness, Member, combine_encoders, combine_heads
+from mien.labels import Commonness
+from mien.models.combination import Member, combine_encoders, combine_heads
 from mien.training.train import measured
 
 EVEN = Commonness()
@@ -36,6 +38,7 @@ def combine(
     out: Path,
     *,
     common: Commonness = EVEN,
+    common_by_use: Mapping[Use, Mapping[str, float]] | None = None,
 ) -> RunMeta:
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
@@ -48,11 +51,12 @@ def combine(
         shares: of each, above 0; they are divided by their sum.
         out: new folder.
         common: how common classes are held to be.
+        common_by_use: what differs from that, by what a reference is made of: `happiness` -> factor and the like.
 
     Raises:
         CheckpointError: a run is missing or damaged.
-        DataError: shares that do not fit, a run that is a combination with relative features itself, or other
-            landmarks than the set's.
+        DataError: shares that do not fit, a run that is such a combination itself, or other landmarks than the
+            set's.
         OutputError: `out` exists.
     """
     if len(shares) != len(runs) or min(shares, default=0) <= 0:
@@ -61,7 +65,7 @@ def combine(
         raise OutputError(f"{out}: exists; name a new folder")
     metas = [load_meta(run) for run in runs]
     visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
-    if any(meta.recipe.get("combination", {}).get("relative_features") for meta in metas):
+    if any(meta.common or meta.recipe.get("combination", {}).get("relative_features") for meta in metas):
         raise DataError("one of the runs is a combination already; name the runs that it was made of")
     if len({meta.landmarker for meta in metas}) > 1:
         raise DataError("the runs were trained on landmarks of different predictors; combine runs of one")
@@ -94,8 +98,13 @@ def combine(
         combine_heads(members, common.log_prior(), run / HEAD_FILE)
         shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
         recipe = {"combination": combination}
+        held = common.to_dict()
+        beside = {
+            use: {what: factor / held.get(what, 1.0) for what, factor in factors.items()}
+            for use, factors in (common_by_use or {}).items()
+        }
         meta = structs.replace(
-            metas[0], name="combined", recipe=recipe, best={}, files=hash_files(run), calibration=()
+            metas[0], name="combined", recipe=recipe, best={}, files=hash_files(run), calibration=(), common=beside
         )
         meta = measured(meta, run, validation)
         save_meta(run, meta)
