@@ -10,6 +10,8 @@ import tempfile
 from importlib.resources import files
 from pathlib import Path
 
+from mien.jobs.claims import LOCK_FILE
+
 SAMPLES = Path(str(files("mien.server"))) / "static" / "samples"
 
 
@@ -84,5 +86,7 @@ class ServerProcess:
         return found
 
     def left_behind(self) -> list[str]:
-        """Files in its temporary folder."""
-        return [str(path.relative_to(self.temporary)) for path in self.temporary.rglob("*")]
+        """Files in its temporary folder; beside the lock of one that runs."""
+        running = self.process.poll() is None
+        paths = [path for path in self.temporary.rglob("*") if path.is_file() or not running]
+        return [str(path.relative_to(self.temporary)) for path in paths if not (running and path.name == LOCK_FILE)]

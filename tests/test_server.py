@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import zlib
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from server_process import ServerProcess, sample  # noqa: E402
 import mien  # noqa: E402
 from mien.errors import MienError  # noqa: E402
 from mien.server import Limits, ServerSettings, create_app  # noqa: E402
+from mien.server.films import FilmFolders  # noqa: E402
 from mien.server.guard import Rates  # noqa: E402
 from mien.server.memory import Expiring  # noqa: E402
 from mien.server.problems import KINDS, MEDIA_TYPE, Problem  # noqa: E402
@@ -404,6 +406,29 @@ def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
                 return
             time.sleep(0.1)
         raise AssertionError("workers go on without their server")
+
+
+def test_films_of_a_killed_server_are_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = (
+        "import os, signal\nfrom mien.server.films import FilmFolders\n"
+        "folders = FilmFolders()\nfolders.open()\n(folders.new() / 'film').write_bytes(b'of somebody')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", program], env=environment, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(tmp_path.rglob("film"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    one, other = FilmFolders(), FilmFolders()
+    one.open()
+    assert not list(tmp_path.rglob("film"))
+    film = one.new() / "film"
+    film.write_bytes(b"of somebody else")
+    other.open()
+    assert film.exists()
+    one.close()
+    other.close()
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
+            state.folders.open()
             state.about = await state.workers.start(held[_SAMPLE].content)
             yield
         except Problem as problem:

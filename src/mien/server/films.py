@@ -7,17 +7,60 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
+from mien.jobs.claims import LOCK_FILE
 from mien.server.problems import Problem
 from mien.server.work import Given
 from mien.server.workers import Workers
 
+_PREFIX = "mien-films-"
 _LOOK = 0.2
 """Seconds between two looks at how far a film is."""
 _BEAT = 75
 """Looks after which something is sent even if nothing is new, so that a connection that is gone is noticed."""
+
+
+class FilmFolders:
+    """Where films lie until they have been read: a folder of this server alone, which only this user may read."""
+
+    def __init__(self) -> None:
+        self._root: Path | None = None
+        self._lock: FileLock | None = None
+
+    def open(self) -> None:
+        """Make it, and remove those of servers that were killed."""
+        for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+            _remove_if_left(folder)
+        self._root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self._lock = FileLock(self._root / LOCK_FILE)
+        self._lock.acquire(blocking=False)
+
+    def new(self) -> Path:
+        """A new folder for one film."""
+        assert self._root is not None
+        return Path(tempfile.mkdtemp(dir=self._root))
+
+    def close(self) -> None:
+        """Remove it with all that is in it."""
+        if self._root is not None and self._lock is not None:
+            self._lock.release()
+            shutil.rmtree(self._root, ignore_errors=True)
+        self._root = self._lock = None
+
+
+def _remove_if_left(folder: Path) -> None:
+    """Nobody holds the lock of a folder whose server ended; one without a lock is just being made."""
+    if folder.is_symlink() or not (folder / LOCK_FILE).is_file():
+        return
+    with suppress(Timeout, OSError):
+        with FileLock(folder / LOCK_FILE).acquire(blocking=False):
+            pass
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class FilmJob:
@@ -88,11 +131,6 @@ class FilmJob:
             self.problem = Problem("took-too-long", "it was given up")
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def film_folder() -> Path:
-    """A new folder for a film that only this user may read."""
-    return Path(tempfile.mkdtemp(prefix="mien-film-"))
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from mien.server.films import FilmJob
+from mien.server.films import FilmFolders, FilmJob
 from mien.server.guard import Sessions
 from mien.server.memory import Expiring
 from mien.server.metrics import Metrics
@@ -61,6 +61,7 @@ class ServerState:
             limits.references, limits.reference_kept, "unknown-reference"
         )
         self.cameras: Expiring[Camera] = Expiring(limits.cameras, limits.camera_kept, "unknown-camera")
+        self.folders = FilmFolders()
         self.films: Expiring[FilmJob] = Expiring(limits.films, limits.film_kept, "unknown-film", FilmJob.stop)
 
     def given(self, reference: str | None, person: str | None) -> Given:
@@ -77,6 +78,7 @@ class ServerState:
         """End all work at once."""
         self.films.clear()
         self.workers.stop()
+        self.folders.close()
 
 
 def _state_of(request: Request) -> ServerState:

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from mien.server.answers import FilmAnswer, FilmState
 from mien.server.bodies import FILMS
-from mien.server.films import FilmJob, film_folder
+from mien.server.films import FilmJob
 from mien.server.problems import Problem, responses
 from mien.server.routes.forms import raw_of
 from mien.server.state import ServerState, State
@@ -36,7 +36,7 @@ async def send_film(
     """Send a film, the whole body; it is deleted as soon as it has been read."""
     _refuse_too_many(state)
     given = state.given(reference, person)
-    folder, size = film_folder(), 0
+    folder, size = state.folders.new(), 0
     try:
         with (folder / "film").open("wb") as file:
             async for chunk in request.stream():
