@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mien.errors import FaceError
 from mien.faces import Face, FaceExtractor
-from mien.faces.detection import COARSE_TO_FINE, FaceBox
+from mien.faces.detection import COARSE_SIDE, COARSE_TO_FINE, FaceBox
 from mien.faces.landmarks import Landmarks
 from mien.images import RGBImage
 from mien.video.reading import Frame
@@ -32,6 +32,8 @@ _REMEMBERED = 3.0
 """Seconds for which a lost face may come back in its place."""
 _FINER_EVERY = 4
 """Searches of which one goes finer, for faces that are small in the frame."""
+_COARSER_EVERY = 2
+"""Searches of which one sees large faces only, in a quarter of the time, while all that are known are followed."""
 _LIKE_BEFORE = 0.75
 """Correlation of a small picture of the face with that at the last look, under which the detector looks at once."""
 _SAME_SHOT, _SLIGHT = 0.6, 12.0
@@ -144,11 +146,15 @@ class Tracker:
         return kept
 
     def _search(self, frame: Frame, known: list[FaceBox]) -> list[tuple[_Track, Face]]:
-        finer = self._searches % _FINER_EVERY == 0 and max(frame.image.shape[:2]) > COARSE_TO_FINE[0]
+        side = COARSE_TO_FINE[0]
+        if self._searches % _FINER_EVERY == 0 and max(frame.image.shape[:2]) > side:
+            side = COARSE_TO_FINE[1]
+        elif self._searches % _COARSER_EVERY and self._tracks and not self._lost:
+            side = COARSE_SIDE
         self._searched, self._searches = frame.time, self._searches + 1
         begun = []
         doubtful = [track for track in self._tracks if track.doubts]
-        for box in self._extractor.detector.search(frame.image, COARSE_TO_FINE[1 if finer else 0]):
+        for box in self._extractor.detector.search(frame.image, side):
             if any(_common(box, other) > _COMMON for other in known):
                 continue
             try:
