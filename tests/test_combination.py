@@ -1,5 +1,6 @@
 """Several runs as one."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from mien.artifacts import FEW, HEAD_FILE, load_meta
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Reference
-from mien.errors import DataError, LabelError, OutputError
+from mien.errors import CheckpointError, DataError, LabelError, OutputError
 from mien.evaluation.references import mean_references
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
@@ -35,9 +36,8 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def test_a_combined_head_gives_the_weighted_mean_of_log_probabilities(geometry: Path, tmp_path: Path) -> None:
-    prior = Commonness(plain=3, emotions={Emotion.CONTEMPT: 0.2}).log_prior()
     members = [Member(geometry / HEAD_FILE, 0.75, 2.0), Member(geometry / HEAD_FILE, 0.25, 0.5)]
-    combine_heads(members, prior, tmp_path / HEAD_FILE)
+    combine_heads(members, tmp_path / HEAD_FILE)
     displacement = np.random.default_rng(0).normal(scale=4, size=(5, 136)).astype(np.float32)
 
     def run(path: Path) -> np.ndarray:
@@ -45,7 +45,7 @@ def test_a_combined_head_gives_the_weighted_mean_of_log_probabilities(geometry: 
         return session.run(["scores"], {"displacement": displacement})[0]
 
     alone = run(geometry / HEAD_FILE)
-    expected = 0.75 * np.log(_softmax(alone / 2)) + 0.25 * np.log(_softmax(alone / 0.5)) + prior
+    expected = 0.75 * np.log(_softmax(alone / 2)) + 0.25 * np.log(_softmax(alone / 0.5))
     np.testing.assert_allclose(run(tmp_path / HEAD_FILE), expected, atol=1e-4)
 
 
@@ -94,29 +94,37 @@ def test_commonness_survives_as_words_and_refuses_others() -> None:
         Commonness.from_dict({"boredom": 2.0})
 
 
-def test_what_is_common_depends_on_what_a_face_is_compared_with(
+def test_a_class_is_as_many_times_likelier_as_it_is_held_to_be_common(
     geometry: Path, prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    common = Commonness(emotions={Emotion.HAPPINESS: 2.0})
-    combine(prepared, [geometry], [1.0], tmp_path / "even", common=common)
-    own = {"few": {"happiness": 6.0}, "neutral": {"anger": 3.0}}
-    combine(prepared, [geometry], [1.0], tmp_path / "own", common=common, common_by_use=own)
+    few, neutral = Commonness(emotions={Emotion.HAPPINESS: 6.0}), Commonness(emotions={Emotion.ANGER: 3.0})
+    combine(prepared, [geometry], [1.0], tmp_path / "even")
+    combine(prepared, [geometry], [1.0], tmp_path / "own", {"few": few, "neutral": neutral})
     even, model = ExpressionModel.load(tmp_path / "even"), ExpressionModel.load(tmp_path / "own")
     landmarks = prepared.select("test").landmarks[:1]
-    nothing = np.zeros((1, 0), dtype=np.float32)
-    points = np.zeros((68, 2), dtype=np.float32)
-    for kind, photos, factors in (
-        ("estimated", 1, {"happiness": 3.0}), ("mean", FEW, {"happiness": 3.0}), ("estimated", FEW + 1, {}),
-        ("mean", 40, {}), ("neutral", 1, {"anger": 3.0}),
+    nothing, points = np.zeros((1, 0), dtype=np.float32), np.zeros((68, 2), dtype=np.float32)
+    for kind, photos, common in (
+        ("estimated", 1, few), ("mean", FEW, few), ("estimated", FEW + 1, Commonness()), ("mean", 40, Commonness()),
+        ("neutral", 1, neutral),
     ):  # fmt: skip
         reference = [Reference(points, kind, photos)]
-        added = model.scores(nothing, landmarks, reference) - even.scores(nothing, landmarks, reference)
-        np.testing.assert_allclose(added[0], Commonness.from_dict(factors).log_prior(), atol=1e-4)
+        read = [one.probabilities(one.scores(nothing, landmarks, reference), reference) for one in (even, model)]
+        gained = np.log(read[1] / read[0])[0]
+        np.testing.assert_allclose(gained - gained[0], common.log_prior(), atol=1e-4)
     with pytest.raises(DataError):
         combine(prepared, [tmp_path / "own"], [1.0], tmp_path / "again")
 
 
-@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0]])
+def test_a_damaged_run_is_not_combined(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(geometry, broken)
+    (broken / HEAD_FILE).write_bytes((geometry / HEAD_FILE).read_bytes()[:1000])
+    with pytest.raises(CheckpointError):
+        combine(prepared, [geometry, broken], [1.0, 1.0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0], [1.0, float("nan")]])
 def test_shares_that_do_not_fit_are_refused(
     shares: list[float], geometry: Path, prepared: PreparedSet, tmp_path: Path
 ) -> None:

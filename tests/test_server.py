@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -27,9 +29,11 @@ pytest.importorskip("fastapi", reason="needs the extra serve")
 from server_process import ServerProcess, sample  # noqa: E402
 
 import mien  # noqa: E402
+from mien.artifacts import HEAD_FILE  # noqa: E402
 from mien.errors import MienError  # noqa: E402
+from mien.inference.model import WEIGHTS  # noqa: E402
 from mien.server import Limits, ServerSettings, create_app  # noqa: E402
-from mien.server.films import FilmFolders  # noqa: E402
+from mien.server.films import FilmFolders, FilmJob  # noqa: E402
 from mien.server.guard import Rates  # noqa: E402
 from mien.server.memory import Expiring  # noqa: E402
 from mien.server.problems import KINDS, MEDIA_TYPE, Problem  # noqa: E402
@@ -433,9 +437,17 @@ def test_films_of_a_killed_server_are_removed_by_the_next(tmp_path: Path, monkey
 
 @pytest.mark.parametrize(
     "words",
-    [("--host", "0.0.0.0"), ("--run", "nowhere"), ("--host", "203.0.113.1", "--token", "a-long-enough-token")],
-)
-def test_what_cannot_be_served_is_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
+    [
+        ("--host", "0.0.0.0"), ("--run", "nowhere"), ("--host", "203.0.113.1", "--token", "a-long-enough-token"),
+        ("--run", "damaged"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_served_is_one_line(
+    tmp_path: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(WEIGHTS, "damaged")
+    Path("damaged", HEAD_FILE).write_bytes(b"no network")
     refused = ServerProcess(tmp_path, *words)
     assert refused.process.wait(60) == 2
     assert refused.said().count("\n") == 1
@@ -466,6 +478,40 @@ def test_what_is_kept_is_bounded_and_forgotten_and_said_to_be() -> None:
     with pytest.raises(Problem):
         short.get(short.add(4))
     assert gone == [1, 4]
+
+
+def test_what_is_under_way_neither_makes_room_nor_is_forgotten() -> None:
+    gone: list[str] = []
+    under_way = {"a", "b"}
+    kept: Expiring[str] = Expiring(2, 0, "unknown-film", gone.append, under_way.__contains__)
+    names = [kept.add(one) for one in ("a", "b", "c")]
+    assert not gone
+    assert kept.get(names[0]) == "a"
+    under_way.clear()
+    with pytest.raises(Problem):
+        kept.get(names[0])
+    assert sorted(gone) == ["a", "b", "c"]
+
+
+def test_a_film_whose_reading_has_a_defect_is_told_to_have_failed(tmp_path: Path) -> None:
+    class Broken:
+        def next_film(self) -> int:
+            return 1
+
+        async def read_film(self, *_: object) -> None:
+            raise ValueError
+
+        def film_progress(self, _: int) -> tuple[int, int]:
+            return (0, 0)
+
+    async def read() -> dict[str, Any]:
+        job = FilmJob(Broken(), tmp_path / "film", None, 10)  # type: ignore[arg-type]
+        (tmp_path / "film").mkdir()
+        return [json.loads(event.partition("data: ")[2]) async for event in job.events("film")][-1]
+
+    last = asyncio.run(read())
+    assert last["status"] == "failed"
+    assert last["problem"]["type"].endswith("defect")
 
 
 def test_a_client_that_asks_too_often_is_refused_and_others_are_not() -> None:

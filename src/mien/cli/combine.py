@@ -11,6 +11,7 @@ from mien.cli.console import print_json, shown, stdout
 
 if TYPE_CHECKING:
     from mien.artifacts import Use
+    from mien.labels import Commonness
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,14 +47,10 @@ def combine(
 
     require("onnx", "train")
     from mien.datasets.prepared import PreparedSet
-    from mien.labels import Commonness
     from mien.training.combine import combine as combine_runs
 
     shares = share or [1.0] * len(run)
-    by_use = _parse(common or [])
-    everywhere = Commonness.from_dict(by_use.pop(None))
-    own = {use: factors for use, factors in by_use.items() if use is not None}
-    meta = combine_runs(PreparedSet.open(prepared), run, shares, out, common=everywhere, common_by_use=own)
+    meta = combine_runs(PreparedSet.open(prepared), run, shares, out, _parse(common or []))
     if json:
         print_json(msgspec.to_builtins(meta))
     else:
@@ -61,18 +58,19 @@ def combine(
         stdout.print(shown(f"{out}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}"), soft_wrap=True)
 
 
-def _parse(words: list[str]) -> dict[Use | None, dict[str, float]]:
-    """Factors by name, by the use that they are for; None: for all that is not said otherwise."""
+def _parse(words: list[str]) -> dict[Use, Commonness]:
+    """How common classes are held to be; what is said of one use goes before what is said of all."""
     from mien.artifacts import Use
     from mien.errors import LabelError
     from mien.labels import Commonness
 
-    uses: dict[str, Use] = {use: use for use in get_args(Use)}
-    factors: dict[Use | None, dict[str, float]] = {None: {}}
+    uses: tuple[Use, ...] = get_args(Use)
+    everywhere: dict[str, float] = {}
+    own: dict[str, dict[str, float]] = {use: {} for use in uses}
     for word in words:
         name, _, number = word.partition("=")
         use, colon, what = name.rpartition(":")
-        if colon and use not in uses:
+        if colon and use not in own:
             raise typer.BadParameter(f"{word}: before the colon stands one of {', '.join(uses)}")
         try:
             factor = float(number)
@@ -80,10 +78,8 @@ def _parse(words: list[str]) -> dict[Use | None, dict[str, float]]:
             factor = 0.0
         if not 0 < factor < float("inf"):
             raise typer.BadParameter(f"{word}: say WHAT=FACTOR with a factor above 0, as happiness=2")
-        factors.setdefault(uses[use] if colon else None, {})[what] = factor
+        (own[use] if colon else everywhere)[what] = factor
     try:
-        for own in factors.values():
-            Commonness.from_dict(own)
+        return {use: Commonness.from_dict(everywhere | own[use]) for use in uses} if words else {}
     except LabelError as error:
         raise typer.BadParameter(str(error)) from error
-    return factors

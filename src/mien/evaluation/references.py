@@ -43,9 +43,10 @@ def calibrate(
     calibrations = []
     for kind, photos in MEASURED:
         references = references_of(kind, photos, model, prepared, features, seed)
-        scores = model.scores(features, prepared.landmarks, references)
+        even = model.even_scores(features, prepared.landmarks, references)
+        temperature = fit_temperature(even, prepared.labels)
+        scores = model.hold_common(even, references, np.full(len(even), temperature))
         accuracies = top_accuracies(scores, prepared.labels)
-        temperature = fit_temperature(scores, prepared.labels)
         calibrations.append(Calibration(kind, photos, temperature, float(accuracies[0]), float(accuracies[4])))
     return tuple(calibrations)
 

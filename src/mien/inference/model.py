@@ -120,19 +120,23 @@ class ExpressionModel:
     def scores(
         self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
     ) -> NDArray[np.float32]:
-        """Score the classes.
+        """Score the classes, as common as the run holds them to be.
 
         Args:
             features: shape (n, size), of `encode`.
             landmarks_crop: shape (n, 68, 2), crop pixels.
-            references: n of them, what each photo is compared with.
+            references: n of them, what each photo is compared with; see `refuse_foreign`.
 
         Returns:
             shape (n, 50), float32: the higher the likelier; the scale depends on the loss.
-
-        Raises:
-            ForeignReferenceError: a reference of another run.
         """
+        even = self.even_scores(features, landmarks_crop, references)
+        return self.hold_common(even, references, self._temperatures(references)) if self.meta.common else even
+
+    def even_scores(
+        self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
+    ) -> NDArray[np.float32]:
+        """The same where all classes are equally common, as they are in synthetic sets; as `scores`."""
         if not len(landmarks_crop):
             return np.zeros((0, 50), dtype=np.float32)
         feed = {}
@@ -144,14 +148,26 @@ class ExpressionModel:
         if "landmarks" in self.inputs:
             feed["landmarks"] = landmarks_crop.reshape(-1, DISPLACEMENT_SIZE).astype(np.float32)
         scores: NDArray[np.float32] = self.head.run(["scores"], feed)[0]
-        if self._priors:
-            scores = scores + np.stack([self._priors[use_of(r.kind, r.photo_count)] for r in references])
         return scores
+
+    def hold_common(
+        self, scores: NDArray[np.float32], references: Sequence[Reference], temperatures: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        """Scores of equally common classes, (n, 50), to those of classes as common as the run holds them to be.
+
+        Args:
+            scores: of `even_scores`.
+            references: n of them.
+            temperatures: shape (n,): at which these scores are log-probabilities.
+        """
+        if not len(scores):
+            return scores
+        priors = np.stack([self._priors[use_of(used.kind, used.photo_count)] for used in references])
+        return (scores + temperatures[:, None] * priors).astype(np.float32)
 
     def probabilities(self, scores: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
         """Scores, (n, 50), to probabilities, calibrated by the kind of each reference and its number of photos."""
-        temperatures = [self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references]
-        return probabilities(scores, np.array(temperatures)[:, None])
+        return probabilities(scores, self._temperatures(references)[:, None])
 
     def moved_from_neutral(
         self, landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
@@ -216,10 +232,11 @@ class ExpressionModel:
 
     @cached_property
     def _priors(self) -> dict[Use, NDArray[np.float32]]:
-        """What is added to scores, (50,), by what their reference is made of; nothing where it is never."""
-        if not self.meta.common:
-            return {}
+        """How common classes are held to be, as logarithms, (50,), by what a reference is made of."""
         return {use: Commonness.from_dict(self.meta.common.get(use, {})).log_prior() for use in get_args(Use)}
+
+    def _temperatures(self, references: Sequence[Reference]) -> NDArray[np.float64]:
+        return np.array([self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references])
 
     def _relative(self, features: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float32]:
         relative = self.meta.relative_features(features.shape[1])

@@ -131,7 +131,7 @@ def combine_encoders(paths: Sequence[Path], path: Path) -> list[tuple[int, int]]
     return [(end - width, end) for width, end in zip(widths, ends, strict=True)]
 
 
-def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: Path) -> None:
+def combine_heads(members: Sequence[Member], path: Path) -> None:
     """Write one head that does what several do.
 
     It takes all inputs that any of them takes, by name, and gives `scores`: log-probabilities but for a constant.
@@ -167,9 +167,8 @@ def combine_heads(members: Sequence[Member], prior: NDArray[np.float32], path: P
         ]
     if width := max((member.features[1] for member in members if member.features is not None), default=0):
         inputs["feature"] = helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["batch", width])
-    constants.append(numpy_helper.from_array(prior, "prior"))
     parts = [f"member{number}/part" for number in range(len(members))]
-    nodes.append(helper.make_node("Sum", [*parts, "prior"], ["scores"]))
+    nodes.append(helper.make_node("Sum", parts, ["scores"]))
     output = helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["batch", len(CLASSES)])
     graph = helper.make_graph(nodes, "heads", list(inputs.values()), [output], constants)
     first = onnx.load(members[0].path)

@@ -40,6 +40,9 @@ def create_app(settings: ServerSettings | None = None) -> FastAPI:
         except Problem as problem:
             state.problem = problem
             raise
+        except OSError as error:
+            state.problem = Problem("unusable", f"{error.filename}: {error.strerror}; name another folder in TMPDIR")
+            raise
         finally:
             state.stop()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
@@ -55,7 +56,7 @@ class FilmFolders:
 
 def _remove_if_left(folder: Path) -> None:
     """Nobody holds the lock of a folder whose server ended; one without a lock is just being made."""
-    if folder.is_symlink() or not (folder / LOCK_FILE).is_file():
+    if folder.is_symlink() or not os.path.isfile(folder / LOCK_FILE):  # false, too, where it is another user's
         return
     with suppress(Timeout, OSError):
         with FileLock(folder / LOCK_FILE).acquire(blocking=False):
@@ -120,8 +121,8 @@ class FilmJob:
 
     async def _read(self, given: Given, most_frames: int) -> None:
         work = self._folder / "work"
-        work.mkdir()
         try:
+            work.mkdir()
             path, folder = str(self._folder / "film"), str(work)
             read = await self._workers.read_film(self._number, path, folder, given, most_frames)
             self.answer = await asyncio.to_thread(lambda: json.dumps(read, separators=(",", ":")).encode())
@@ -129,6 +130,8 @@ class FilmJob:
             self.problem = problem
         except asyncio.CancelledError:
             self.problem = Problem("took-too-long", "it was given up")
+        except Exception as error:  # whoever waits for the film is told
+            self.problem = Problem("defect", type(error).__name__)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -21,19 +21,26 @@ class Expiring(Generic[Kept]):
         seconds: after its last use it is forgotten.
         unknown: kind of the problem where there is none of a name.
         forget: called with each that is forgotten.
+        held: what is in use whether somebody asks for it or not: it neither makes room nor is forgotten meanwhile.
     """
 
     def __init__(
-        self, most: int, seconds: float, unknown: str, forget: Callable[[Kept], None] = lambda kept: None
+        self,
+        most: int,
+        seconds: float,
+        unknown: str,
+        forget: Callable[[Kept], None] = lambda kept: None,
+        held: Callable[[Kept], bool] = lambda kept: False,
     ) -> None:
-        self._most, self._seconds, self._unknown, self._forget = most, seconds, unknown, forget
+        self._most, self._seconds, self._unknown, self._forget, self._held = most, seconds, unknown, forget, held
         self._kept: OrderedDict[str, tuple[float, Kept]] = OrderedDict()
 
     def add(self, kept: Kept) -> str:
         """Keep it; gives its name."""
         self.sweep()
-        while len(self._kept) >= self._most:
-            self._drop(next(iter(self._kept)))
+        idle = [name for name, (_, other) in self._kept.items() if not self._held(other)]
+        for name in idle[: max(0, len(self._kept) - self._most + 1)]:
+            self._drop(name)
         name = secrets.token_urlsafe(16)
         self._kept[name] = (time.monotonic(), kept)
         return name
@@ -69,11 +76,11 @@ class Expiring(Generic[Kept]):
     def sweep(self) -> None:
         """Forget those that were not used for too long."""
         now = time.monotonic()
-        while self._kept:
-            name, (used, _) = next(iter(self._kept.items()))
-            if now - used < self._seconds:
-                return
-            self._drop(name)
+        for name, (used, kept) in list(self._kept.items()):
+            if self._held(kept):
+                self._kept[name] = (now, kept)
+            elif now - used >= self._seconds:
+                self._drop(name)
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -33,7 +33,8 @@ def serve(settings: ServerSettings, tell: Callable[[str], None], debug: bool = F
     """
     if settings.run is not None:
         load_meta(settings.run)  # what is no run is refused before anything starts
-    logging.getLogger("uvicorn").setLevel(logging.ERROR if debug else logging.CRITICAL)
+    for name in ("uvicorn", "asyncio"):
+        logging.getLogger(name).setLevel(logging.ERROR if debug else logging.CRITICAL)
     with closing(_listen(settings)) as listening:
         app = create_app(settings)
         state: ServerState = app.state.server
@@ -47,10 +48,12 @@ def serve(settings: ServerSettings, tell: Callable[[str], None], debug: bool = F
             timeout_graceful_shutdown=_END_SECONDS,
         )
         server = _Server(config, state, lambda: tell(_address(settings, listening, state)))
-        with suppress(KeyboardInterrupt):  # uvicorn has ended by then
+        with suppress(KeyboardInterrupt, SystemExit):  # uvicorn has ended by then, or could not start
             server.run(sockets=[listening])
         if state.problem is not None:
             raise MienError(state.problem.detail)
+        if not server.started:
+            raise MienError("the server could not be started; --debug says why")
 
 
 class _Server(uvicorn.Server):

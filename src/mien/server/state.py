@@ -62,7 +62,9 @@ class ServerState:
         )
         self.cameras: Expiring[Camera] = Expiring(limits.cameras, limits.camera_kept, "unknown-camera")
         self.folders = FilmFolders()
-        self.films: Expiring[FilmJob] = Expiring(limits.films, limits.film_kept, "unknown-film", FilmJob.stop)
+        self.films: Expiring[FilmJob] = Expiring(
+            limits.films, limits.film_kept, "unknown-film", FilmJob.stop, lambda job: job.under_way
+        )
 
     def given(self, reference: str | None, person: str | None) -> Given:
         """What a request wants faces to be compared with; an enrolled person is looked up by the worker.

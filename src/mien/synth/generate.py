@@ -6,7 +6,8 @@
                              actions, attributes
     synth.json               the parameters
 
-Without photos, of a set there are the truth and the parameters alone: geometry needs no more, and more subjects.
+Without photos, of a set there are the truth and the parameters alone: geometry needs no more, and more subjects. The
+truth has one column more then, `elsewhere`: landmarks of the neutral face before another camera.
 
 A subject is the unit of work. All random numbers of a photo follow from the seed, the subject and the photo's index,
 so the bytes depend neither on the number of workers nor on where an earlier run was killed.
@@ -43,7 +44,7 @@ from mien.synth.viewpoint import PhotoStyle
 _MARKER = "synth.json"
 TRUTH_FILE = "truth.parquet"
 _SHARDS = "truth"
-_FORMAT = 6
+_FORMAT = 7
 
 
 @dataclass(frozen=True)
@@ -204,11 +205,14 @@ def _make_subject(shard: _Shard) -> None:
         expression = draw_expression(emotion, subject.style, rng)
         name = photo_name(number, index)
         made: Photo | Measured
+        elsewhere: dict[str, list[float]] = {}
         if isinstance(place, Studio):
             made = place.photograph(expression, rng)
             _write_jpeg(plan.out / name, made.image, quality=made.quality)
         else:
             made = place.measure(expression, rng)
+            other = place.measure_elsewhere(np.random.default_rng([plan.seed, number, index, 1]))
+            elsewhere = {"elsewhere": other.landmarks.reshape(-1).tolist()}
         rows.append({
             "path": name,
             "subject": f"{number:03d}",
@@ -218,12 +222,14 @@ def _make_subject(shard: _Shard) -> None:
             "pose": made.pose.tolist(),
             "actions": dict(zip(names, expression.actions.tolist(), strict=True)),
             "attributes": subject.attributes,
-        })  # fmt: skip
-    schema = {
+        } | elsewhere)  # fmt: skip
+    schema: dict[str, pl.DataType] = {
         "landmarks": pl.Array(pl.Float32(), 136),
         "visible": pl.Array(pl.Boolean(), 68),
         "pose": pl.Array(pl.Float32(), 3),
     }
+    if not plan.photos:
+        schema["elsewhere"] = pl.Array(pl.Float32(), 136)
     write_parquet(shard.marker, pl.DataFrame(rows, schema_overrides=schema))
 
 

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.labels import NEUTRAL
 from mien.synth.anatomy import Subject, landmark_places, triangles_of, vertex_normals
 from mien.synth.assets import HeadAssets
 from mien.synth.camera import draw_session
-from mien.synth.expressions import Expression
+from mien.synth.expressions import Expression, draw_expression
 from mien.synth.truth import TruePoints
-from mien.synth.viewpoint import PhotoStyle, draw_turn, draw_viewpoint, rotation_of, turned
+from mien.synth.viewpoint import PhotoStyle, Stand, draw_turn, draw_viewpoint, rotation_of, turned
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +48,27 @@ class Survey:
     def enter(self, subject: Subject) -> None:
         """Let a person sit down; what follows is of them, in one session."""
         self._subject = subject
-        self._stand = draw_session(self._size, self._style, np.random.default_rng(subject.seed + 4)).stand
+        self._stand = self._draw_stand(np.random.default_rng(subject.seed + 4))
 
     def measure(self, expression: Expression, rng: np.random.Generator) -> Measured:
         """Where the points are while the face does something; arguments as of `Studio.photograph`."""
-        turn = draw_turn(self._stand, expression.nod, expression.neutral, rng)
+        return self._measure(expression, self._stand, rng)
+
+    def measure_elsewhere(self, rng: np.random.Generator) -> Measured:
+        """Where they are while the face does nothing, before another camera: as in somebody's passport."""
+        neutral = draw_expression(NEUTRAL, self._subject.style, rng)
+        return self._measure(neutral, self._draw_stand(rng), rng)
+
+    def _draw_stand(self, rng: np.random.Generator) -> Stand:
+        return draw_session(self._size, self._style, rng).stand
+
+    def _measure(self, expression: Expression, stand: Stand, rng: np.random.Generator) -> Measured:
+        turn = draw_turn(stand, expression.nod, expression.neutral, rng)
         rotation = rotation_of(turn)
         vertices = self._subject.shape(expression.actions)
         posed = turned(vertices, rotation, self._assets.turning[:, None])
         normals = vertex_normals(vertices, self._skin) @ rotation.T.astype(np.float32)
-        view = draw_viewpoint(self._stand, turn, posed[self._places].mean(axis=0), self._size, rng)
+        view = draw_viewpoint(stand, turn, posed[self._places].mean(axis=0), self._size, rng)
         points = self._true_points.locate(posed, normals, rotation, view.project, self._size, self._subject.brows)
         return Measured(points.positions, points.visible, turn.astype(np.float32))
 

@@ -94,10 +94,6 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
         add_evidence(base, evidence, weight, folder / HEAD_FILE)
         for name in (POPULATION_FILE, *((ENCODER_FILE,) if model.encoder is not None else ())):
             shutil.copyfile(model.path / name, folder / name)
-        common = {  # what was divided by the temperature with the scores
-            use: {what: factor ** (1 / base.temperature) for what, factor in factors.items()}
-            for use, factors in model.meta.common.items()
-        }
         adapted = {"from": model.identity, "weight": weight, "classes": [int(c) for c in evidence.classes]}
         meta = structs.replace(
             model.meta,
@@ -109,7 +105,6 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
             best={},
             files=hash_files(folder),
             calibration=(),
-            common=common,
         )
         meta = measured(meta, folder, validation)
         save_meta(folder, meta)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from mien.artifacts import (
     HEAD_FILE,
     POPULATION_FILE,
     RunMeta,
+    TrainingData,
     Use,
     hash_files,
     load_meta,
     new_run,
+    read_checked,
     save_meta,
 )
 from mien.datasets.prepared import PreparedSet
@@ -25,10 +28,8 @@ from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
 from mien.labels import Commonness
 from mien.models.combination import Member, combine_encoders, combine_heads
-from mien.training.train import measured
-
-EVEN = Commonness()
-"""All classes as common as in a synthetic set."""
+from mien.training.machine import code_version
+from mien.training.train import count, measured
 
 
 def combine(
@@ -36,9 +37,7 @@ def combine(
     runs: Sequence[Path],
     shares: Sequence[float],
     out: Path,
-    *,
-    common: Commonness = EVEN,
-    common_by_use: Mapping[Use, Mapping[str, float]] | None = None,
+    common: Mapping[Use, Commonness] | None = None,
 ) -> RunMeta:
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
@@ -50,33 +49,31 @@ def combine(
         runs: trained runs.
         shares: of each, above 0; they are divided by their sum.
         out: new folder.
-        common: how common classes are held to be.
-        common_by_use: what differs from that, by what a reference is made of: `happiness` -> factor and the like.
+        common: how common classes are held to be, by what a reference is made of; equally where nothing is said.
 
     Raises:
         CheckpointError: a run is missing or damaged.
-        DataError: shares that do not fit, a run that is such a combination itself, or other landmarks than the
-            set's.
-        OutputError: `out` exists.
+        DataError: shares that do not fit, a run that is a combination itself, or other landmarks than the set's.
+        OutputError: `out` exists, or cannot be written.
     """
-    if len(shares) != len(runs) or min(shares, default=0) <= 0:
+    if len(shares) != len(runs) or not all(0 < share < float("inf") for share in shares):
         raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
     if out.exists():
         raise OutputError(f"{out}: exists; name a new folder")
-    metas = [load_meta(run) for run in runs]
-    visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
-    if any(meta.common or meta.recipe.get("combination", {}).get("relative_features") for meta in metas):
+    metas = [_read_whole(run) for run in runs]
+    if any("combination" in meta.recipe for meta in metas):
         raise DataError("one of the runs is a combination already; name the runs that it was made of")
-    if len({meta.landmarker for meta in metas}) > 1:
-        raise DataError("the runs were trained on landmarks of different predictors; combine runs of one")
+    if len({(meta.landmarker, meta.data.landmark_size) for meta in metas}) > 1:
+        raise DataError("the runs were trained on different landmarks; combine runs of one predictor and crop size")
     refuse_other_landmarks(runs[0], metas[0], prepared)
+    prepared = prepared.with_landmarks(metas[0].data.landmark_size)
     validation = prepared.select("validation")
+    visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
     combination: dict[str, Any] = {
         "members": [
-            {"share": round(share / sum(shares), 4), "recipe": meta.recipe, "data": meta.data.name}
+            {"share": round(share / sum(shares), 4), "recipe": meta.recipe, "data": meta.data.name, "code": meta.code}
             for share, meta in zip(shares, metas, strict=True)
         ],
-        "common": common.to_dict(),
     }
     with new_run(out) as run:
         places: dict[int, tuple[int, int]] = {}
@@ -95,17 +92,39 @@ def combine(
             )
             for number, (path, share, meta) in enumerate(zip(runs, shares, metas, strict=True))
         ]
-        combine_heads(members, common.log_prior(), run / HEAD_FILE)
+        combine_heads(members, run / HEAD_FILE)
         shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
-        recipe = {"combination": combination}
-        held = common.to_dict()
-        beside = {
-            use: {what: factor / held.get(what, 1.0) for what, factor in factors.items()}
-            for use, factors in (common_by_use or {}).items()
-        }
         meta = structs.replace(
-            metas[0], name="combined", recipe=recipe, best={}, files=hash_files(run), calibration=(), common=beside
+            metas[0],
+            name="combined",
+            recipe={"combination": combination},
+            data=TrainingData(
+                prepared.path.name,
+                prepared.fingerprint,
+                count(prepared.select("train")),
+                count(validation),
+                prepared.landmark_size,
+            ),
+            best={},
+            calibration=(),
+            files=hash_files(run),
+            common={use: held.to_dict() for use, held in (common or {}).items()},
+            machine={},
+            code=code_version(),
+            versions={"mien": version("mien")},
         )
         meta = measured(meta, run, validation)
         save_meta(run, meta)
+    return meta
+
+
+def _read_whole(run: Path) -> RunMeta:
+    """What is known about a run whose files are as they were written.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    meta = load_meta(run)
+    for name in meta.files:
+        read_checked(run, name, meta)
     return meta

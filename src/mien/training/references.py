@@ -8,24 +8,36 @@ from numpy.typing import NDArray
 from mien.artifacts import ReferenceKind
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, Population, displacement
+from mien.training.simulation import ELSEWHERE
+
+_ELSEWHERE = 0.5
+"""Share of photos that are compared with a neutral photo by another camera."""
 
 
 def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:
     """The displacement of every photo, (n, 136), against one kind of reference.
 
     `mean`: the subject's mean (Eq. 1). `neutral`: the subject's first neutral photo that is not the photo itself;
-    itself where it is the only one; the estimate where there is none. `estimated`: from the photo itself alone.
+    itself where it is the only one; the estimate where there is none; for half of the photos the neutral face before
+    another camera, where that is known, for few people have their passport and their photos from one. `estimated`:
+    from the photo itself alone.
     """
     if kind == "mean":
         return prepared.displacement
     neutral_of: dict[str, list[int]] = {}
     for row in np.flatnonzero(prepared.labels == 0).tolist() if kind == "neutral" else ():
         neutral_of.setdefault(prepared.subjects[row], []).append(row)
+    elsewhere = None
+    if kind == "neutral" and ELSEWHERE in prepared.table.columns:
+        elsewhere = prepared.table[ELSEWHERE].to_numpy().reshape(prepared.landmarks.shape)
+    from_elsewhere = np.random.default_rng(0).random(len(prepared)) < _ELSEWHERE
     moved = np.empty((len(prepared), DISPLACEMENT_SIZE), dtype=np.float32)
     for i, (subject, landmarks) in enumerate(zip(prepared.subjects, prepared.landmarks, strict=True)):
         neutral = neutral_of.get(subject, [])
         another = next((row for row in neutral if row != i), neutral[0] if neutral else None)
-        if another is None:
+        if elsewhere is not None and from_elsewhere[i]:
+            reference = population.from_neutral(elsewhere[i])
+        elif another is None:
             reference = population.estimate(landmarks)
         else:
             reference = population.from_neutral(prepared.landmarks[another])

@@ -24,6 +24,8 @@ from mien.files import hash_file
 from mien.models.linear import fit_ridge
 
 TRUTH_FILE = "truth.parquet"
+ELSEWHERE = "elsewhere"
+"""Column of landmarks of the neutral face before another camera."""
 RIDGE = 3.0
 """Pixels squared: how far a coordinate must vary to speak for an error, or for an action of the face."""
 
@@ -82,12 +84,13 @@ def simulate(points: Path, prepared: PreparedSet, seed: int) -> PreparedSet:
         seed: of the errors.
 
     Returns:
-        as many labelled samples as there are points, all in the part `train`, aligned as `prepared` is.
+        as many labelled samples as there are points, all in the part `train`, aligned as `prepared` is; with a
+        column `elsewhere`, the landmarks of the same person's neutral face before another camera.
 
     Raises:
         DataError: a folder without the truth about its photos.
     """
-    truth, photos = read_truth(points), source_of(prepared)
+    truth, photos = read_truth(points, ELSEWHERE), source_of(prepared)
     table = read_truth(photos)
     if _seed(points) == _seed(photos):
         raise DataError(
@@ -104,13 +107,15 @@ def simulate(points: Path, prepared: PreparedSet, seed: int) -> PreparedSet:
 
     subjects = truth["subject"].to_list()
     numbers = np.unique(np.asarray(subjects), return_inverse=True)[1].astype(np.int64)
-    read = errors.read(align(_points(truth), prepared.alignment), numbers, np.random.default_rng(seed))
-    landmarks = read.astype(np.float32)
+    both = [align(_points(truth, column), prepared.alignment) for column in ("landmarks", ELSEWHERE)]
+    read = errors.read(np.concatenate(both), np.tile(numbers, 2), np.random.default_rng(seed)).astype(np.float32)
+    landmarks, elsewhere = np.split(read, 2)
     samples = truth.select("path", "subject", "label").with_columns(
         split=pl.lit("train"),
         status=pl.lit(OK),
         landmarks_crop=pl.Series(landmarks, dtype=SCHEMA["landmarks_crop"]),
         row=pl.int_range(pl.len(), dtype=pl.UInt32),
+        **{ELSEWHERE: pl.Series(elsewhere, dtype=SCHEMA["landmarks_crop"])},
     )
     moved = displacement_by_subject(landmarks.reshape(-1, POINT_COUNT, 2), subjects)
     return PreparedSet(prepared.path, prepared.info, samples, moved)
@@ -137,10 +142,14 @@ def read_truth(folder: Path, *more: str) -> pl.DataFrame:
     """Path, subject, label, true landmarks, (136,) photo pixels, and more columns, of a folder of `mien synth`.
 
     Raises:
-        DataError: there is no truth in it.
+        DataError: there is no truth in it, or none of these columns.
     """
     try:
         return pl.read_parquet(folder / TRUTH_FILE, columns=["path", "subject", "label", "landmarks", *more])
+    except pl.exceptions.ColumnNotFoundError as error:
+        raise DataError(
+            f"{folder}: made otherwise, or by an older mien; make it with mien synth --points", path=folder
+        ) from error
     except (OSError, pl.exceptions.PolarsError) as error:
         raise _no_truth(folder) from error
 
@@ -168,8 +177,8 @@ def _seed(folder: Path) -> int:
         raise DataError(f"{folder}: synth.json is missing or damaged; make the folder again", path=folder) from error
 
 
-def _points(truth: pl.DataFrame) -> NDArray[np.float32]:
-    points: NDArray[np.float32] = truth["landmarks"].to_numpy().reshape(-1, POINT_COUNT, 2)
+def _points(truth: pl.DataFrame, column: str = "landmarks") -> NDArray[np.float32]:
+    points: NDArray[np.float32] = truth[column].to_numpy().reshape(-1, POINT_COUNT, 2)
     return points
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -147,6 +148,7 @@ def measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
     model = ExpressionModel.open(run, meta, threads=0)
     features = precompute_features(model, validation)
     calibration = calibrate(model, validation, features)
+    model = replace(model, meta=structs.replace(meta, calibration=calibration))
     scores = model.scores(features, validation.landmarks, mean_references(model, validation, features))
     accuracies = top_accuracies(scores, validation.labels)
     best = meta.best or {f"top{k}": float(accuracy) for k, accuracy in enumerate(accuracies, start=1)}
