@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
@@ -28,7 +28,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from mien.errors import CheckpointError
-from mien.files import hash_file, replacing, write_json
+from mien.files import hash_file, replacing, saying_where, write_json
 
 META_FILE = "meta.json"
 HEAD_FILE = "head.onnx"
@@ -170,13 +170,20 @@ def use_of(kind: ReferenceKind, photos: int) -> Use:
 
 @contextmanager
 def new_run(out: Path) -> Iterator[Path]:
-    """A folder to write a run into. It becomes `out` at the end, whole, or is removed."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        run = Path(temporary, "run")
-        run.mkdir()
+    """A folder to write a run into. It becomes `out` at the end, whole, or is removed.
+
+    Raises:
+        OutputError: it cannot be made there.
+    """
+    with ExitStack() as stack:
+        with saying_where(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            temporary = stack.enter_context(TemporaryDirectory(dir=out.parent, prefix=f".{out.name}."))
+            run = Path(temporary, "run")
+            run.mkdir()
         yield run
-        run.rename(out)
+        with saying_where(out):
+            run.rename(out)
 
 
 def save_meta(run: Path, meta: RunMeta) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mien.cli.console import print_json, print_table, progress_bar, stderr, stdout
 from mien.cli.train import describe
+from mien.studies.methods import Preset, study_methods
 
 if TYPE_CHECKING:
     from mien.studies.methods import Method
     from mien.training.loop import Progress
+
+_METHODS = ", ".join(key for key in study_methods("full") if key != "fused")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +32,7 @@ def reproduce(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     out: Annotated[Path, typer.Argument(help="Folder for runs, report.html and report.json.")],
     preset: Annotated[
-        Literal["quick", "full"],
+        Preset,
         typer.Option(
             help="quick: a small network, half an hour on two processors; full: the paper's, its 100,000 iterations."
         ),
@@ -41,8 +44,7 @@ def reproduce(
         list[str] | None,
         typer.Option(
             metavar="METHOD",
-            help="Train only this one beside the fused network; may be repeated: landmark-svm, displacement-svm, "
-            "lda, cnn, fused-half, fused-1200, cross-entropy, two-networks, two-heads, geometric, direct.",
+            help=f"Train only this one beside the fused network; may be repeated: {_METHODS}.",
         ),
     ] = None,
     faces: Annotated[str | None, typer.Option(help="A sentence for the report: on what faces it runs.")] = None,
@@ -68,8 +70,8 @@ def reproduce(
     if json:
         print_json(content)
         return
-    for key in ("section_3", "table_1", "table_2", "others"):
-        _print(content["tables"][key])
+    for table in content["tables"].values():
+        _print(table)
     for sentence in content["findings"]:
         stdout.print(f"- {sentence}")
     stdout.print(f"report with pictures: {out}/report.html")

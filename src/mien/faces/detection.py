@@ -87,6 +87,12 @@ class FaceBox:
         """Shape (4,): left, top, right, bottom."""
         return np.array([self.left, self.top, self.right, self.bottom], dtype=np.float32)
 
+    def common(self, other: FaceBox) -> float:
+        """What it has in common with another, as a share of the smaller."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height) / max(1.0, min(self.area, other.area))
+
 
 @dataclass(frozen=True)
 class Found:
@@ -159,7 +165,7 @@ class FaceDetector:
         if min(part.image.shape[:2]) < 2:
             return None
         found = self._search(part, min(MAX_ENLARGEMENT, _USUAL_SIDE / max(1.0, box.side)))
-        near = [face for face in found if face.score >= WEAK and _common(face, box) > _APART]
+        near = [face for face in found if face.score >= WEAK and face.common(box) > _APART]
         return max(near, key=lambda face: face.score, default=None)
 
     def _search_passes(self, photo: Photo, decoded: Decoded) -> Found:
@@ -232,15 +238,8 @@ def _select(boxes: list[FaceBox], decoded: Decoded) -> Found:
     faces = [box for box in boxes if box.score >= max(0.0, DOUBTFUL * best)]
     faces.sort(key=lambda box: box.area, reverse=True)
     others = [box for box in boxes if box not in faces and box.area >= _LARGER * faces[0].area]
-    larger = [box for box in others if all(_common(box, face) <= _APART for face in faces)]
+    larger = [box for box in others if all(box.common(face) <= _APART for face in faces)]
     return Found(tuple(faces), decoded, max(larger, key=lambda box: box.score, default=None))
-
-
-def _common(one: FaceBox, other: FaceBox) -> float:
-    """What two boxes have in common, as a fraction of the smaller."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return max(0.0, width) * max(0.0, height) / max(1.0, min(one.area, other.area))
 
 
 def _around(decoded: Decoded, box: FaceBox) -> Decoded:

@@ -13,7 +13,7 @@ from mien.faces.identity import shows_majority
 from mien.inference.results import Recognition
 from mien.labels import Emotion
 
-_EXPRESSIVE = 0.65
+_EXPRESSIVE = 0.7
 """Probability that happiness or surprise is dominant, above which a photo is no neutral one: of 76 neutral photos
 one, of 34 mild smiles 56%. The other emotions are read too unsurely from one photo (docs/experiments.md)."""
 

@@ -191,11 +191,13 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
     alone = {what: top1 for what, top1 in first.items() if what not in both}
     verdict = ""
     if alone and both:
-        best, together = max(alone, key=lambda w: alone[w]), max(both.values())
+        best, together = max(alone, key=lambda w: alone[w]), max(both, key=lambda w: both[w])
+        low, high = readings[together][part].beyond_displacement
+        adds = "add to" if low > 0 else "take from" if high < 0 else "neither add to nor take from, beyond chance,"
         verdict = (
             f"Read by LDA from the {part} photos, the pictures alone reach {alone[best]:.3f} ({best}), displacement "
-            f"{geometry:.3f}, and both side by side {together:.3f}: the pictures "
-            f"{'add to' if together > geometry else 'do not add to'} the geometry."
+            f"{geometry:.3f}, and both side by side {both[together]:.3f}: the pictures {adds} the geometry (95% "
+            f"interval of the difference over subjects {low:.3f} to {high:.3f})."
         )
     return Table(
         "features",
@@ -203,7 +205,7 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
         [f"{part} top-{k}" for part in parts for k in (1, 5)],
         rows,
         digits=3,
-        note=f"Fitted to training photos of the first subjects, {PHOTOS:,} photos at most. A head may leave unused "
+        note=f"Fitted to about {PHOTOS:,} training photos, of the first subjects. A head may leave unused "
         "what its branch knows; this shows what there is.",
         verdict=verdict,
         in_paper=False,
@@ -243,9 +245,11 @@ def _gain_verdict(results: Results) -> str:
     theirs = paper.TABLE_I["displacement-svm"][VALIDATION], paper.TABLE_I["fused"][VALIDATION]
     assert theirs[0] is not None
     assert theirs[1] is not None
+    points = 100 * (fused - svm)
+    lowers = "lowers" if points >= 0 else "raises"
     return (
-        f"The network lowers the SVM's misclassification by {100 * (fused - svm):.1f} points on "
-        f"{part} photos; the paper's by {theirs[0] - theirs[1]:.1f} on validation photos."
+        f"The network {lowers} the SVM's misclassification by {abs(points):.1f} points "
+        f"on {part} photos; the paper's by {theirs[0] - theirs[1]:.1f} on validation photos."
     )
 
 
@@ -253,7 +257,10 @@ def _dropout_verdict(results: Results) -> str:
     if (both := _beside_fused(results, "fused-half")) is None:
         return ""
     half, fused, part = both
-    dropouts = [results[key][VALIDATION].meta.recipe["network"]["dropout"] for key in ("fused-half", "fused")]
+    recipes = [results[key][VALIDATION].meta.recipe for key in ("fused-half", "fused")]
+    if recipes[0]["training"]["loss"] != recipes[1]["training"]["loss"]:
+        return ""  # then not dropout alone makes the difference
+    dropouts = [recipe["network"]["dropout"] for recipe in recipes]
     return (
         f"Dropout {dropouts[0]:g} reads {half:.3f} and {dropouts[1]:g} {fused:.3f} of the {part} photos; the paper's "
         f"0.5 and 0.8 {paper.TABLE_II['fused-half'][0]:.3f} and {paper.SECTION_III_TOP1['fused']:.3f} of its "

@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import load_meta
 from mien.datasets.prepared import PreparedSet
 from mien.evaluation.metrics import interval_by_subject, top_accuracies
-from mien.models.config import NetworkConfig
+from mien.evaluation.scoring import precompute_features
+from mien.inference import ExpressionModel
 from mien.models.linear import fit_lda
-from mien.models.network import Network, load_network
-from mien.training.scoring import visual_features
 
 PHOTOS = 8000
-"""So many training photos at most are fitted to: whole subjects, the first ones."""
+"""About so many training photos are fitted to: whole subjects, the first ones."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +30,12 @@ class Reading:
     Attributes:
         accuracies: top-1..5, shape (5,).
         interval: 95% interval of top-1, over subjects.
+        beyond_displacement: the same of how much higher it is than by displacement alone.
     """
 
     accuracies: NDArray[np.float64]
     interval: tuple[float, float]
+    beyond_displacement: tuple[float, float]
 
 
 def read_features(
@@ -57,18 +57,28 @@ def read_features(
     moved = {part: photos.displacement for part, photos in every.items()}
     seen = {"displacement": moved}
     for name, run in runs.items():
-        network = load_network(run, NetworkConfig(**load_meta(run).recipe["network"]))
-        if not isinstance(network, Network):
+        model = ExpressionModel.load(run, threads=0)
+        if model.meta.recipe["network"]["outputs"] == "two-networks":
             continue  # two of them have two features
-        plain = {part: visual_features(network, photos).numpy() for part, photos in every.items()}
+        plain = {part: precompute_features(model, photos) for part, photos in every.items()}
         relative = {part: minus_subject_means(plain[part], photos.subject_numbers) for part, photos in every.items()}
         seen[f"visual feature of {name}"] = plain
         seen[f"visual feature of {name}, minus the subject's mean"] = relative
         seen[f"that and displacement ({name})"] = {p: np.hstack([relative[p], moved[p]]) for p in every}
-    readings = {}
+    readings: dict[str, dict[str, Reading]] = {}
+    by_displacement: dict[str, NDArray[np.float64]] = {}
     for what, features in seen.items():
-        model = fit_lda(features[""], training.labels)
-        readings[what] = {part: _read(model.scores(features[part]), photos) for part, photos in parts.items()}
+        linear = fit_lda(features[""], training.labels)
+        readings[what] = {}
+        for part, photos in parts.items():
+            scores = linear.scores(features[part])
+            right = (scores.argmax(axis=1) == photos.labels).astype(np.float64)
+            gained = right - by_displacement.setdefault(part, right)
+            readings[what][part] = Reading(
+                top_accuracies(scores, photos.labels),
+                interval_by_subject(right, photos.subjects),
+                interval_by_subject(gained, photos.subjects),
+            )
     return readings
 
 
@@ -85,8 +95,3 @@ def minus_subject_means(features: NDArray[np.float32], subjects: NDArray[np.int6
     np.add.at(sums, subjects, features)
     relative: NDArray[np.float32] = features - (sums / np.bincount(subjects)[:, None])[subjects].astype(np.float32)
     return relative
-
-
-def _read(scores: NDArray[np.float32], part: PreparedSet) -> Reading:
-    interval = interval_by_subject(scores.argmax(axis=1) == part.labels, part.subjects)
-    return Reading(top_accuracies(scores, part.labels), interval)

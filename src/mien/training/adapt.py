@@ -105,6 +105,7 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
             best={},
             files=hash_files(folder),
             calibration=(),
+            common={},  # one's own photos say what is common among them
         )
         meta = measured(meta, folder, validation)
         save_meta(folder, meta)

@@ -123,7 +123,7 @@ class Tracker:
                 return None
             track.score, track.doubts, track.patch = found.score, 0, patch
             face = replace(face, box=replace(face.box, score=found.score))
-            if _common(found, face.box) < 2 * _COMMON:  # the landmarks have gone astray
+            if found.common(face.box) < 2 * _COMMON:  # the landmarks have gone astray
                 face = self._extractor.begin(frame.image, found)
         elif track.doubts:
             track.landmarks = face.landmarks_photo
@@ -139,7 +139,7 @@ class Tracker:
         """Two tracks on one face: the older one stays, for the other has slid there."""
         kept: list[tuple[_Track, Face]] = []
         for track, face in seen:
-            if any(_common(face.box, other.box) > 2 * _COMMON for _, other in kept):
+            if any(face.box.common(other.box) > 2 * _COMMON for _, other in kept):
                 self._lose(track)
             else:
                 kept.append((track, face))
@@ -155,7 +155,7 @@ class Tracker:
         begun = []
         doubtful = [track for track in self._tracks if track.doubts]
         for box in self._extractor.detector.search(frame.image, side):
-            if any(_common(box, other) > _COMMON for other in known):
+            if any(box.common(other) > _COMMON for other in known):
                 continue
             try:
                 face = self._extractor.begin(frame.image, box)
@@ -244,10 +244,3 @@ def _near(one: Landmarks, other: Landmarks) -> bool:
     a, b = _extent(one), _extent(other)
     apart = float(np.hypot(*(one.mean(axis=0) - other.mean(axis=0))))
     return apart < 0.7 * max(a, b) and 1 / 1.6 < a / b < 1.6
-
-
-def _common(one: FaceBox, other: FaceBox) -> float:
-    """What two boxes have in common, as a share of the smaller."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return max(0.0, width) * max(0.0, height) / max(1.0, min(one.area, other.area))
