@@ -3,8 +3,8 @@
     python benchmarks/real_smiles.py FOLDER [RUN] [--stops STOPS]
 
 FOLDER holds a folder a person with `neutral.jpg` and `smiling.jpg`, as the Face Research Lab London Set can be laid
-out. RUN is a trained run; the weights that come with mien if left out. With STOPS the photos are exposed otherwise first, by
-so many stops in linear light: -2.5 is darker.
+out. RUN is a trained run; the weights that come with mien if left out. With STOPS the photos are exposed otherwise
+first, by so many stops in linear light: -2.5 is darker.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     python benchmarks/reference_photos.py PREPARED OUT.png [--run RUN] [--part validation]
 
 Every photo of the set is read with references from its person's other photos, drawn at random five times: of any
-expression, the photo itself among them, or neutral ones, the photo itself not among them. A number of photos that half
-of the people do not have is left out. Over the classes of the set
-where it has seven or fewer, by the rule of `benchmarks/real_faces.py`, else over the 50.
+expression, the photo itself among them, or neutral ones, the photo itself not among them. A number of photos that
+half of the people do not have is left out. Over the classes of the set where it has seven or fewer, by the rule of
+`benchmarks/real_faces.py`, else over the 50.
 """
 
 from __future__ import annotations

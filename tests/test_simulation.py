@@ -10,6 +10,7 @@ from mien.artifacts import load_meta
 from mien.datasets.preparation import Preparation
 from mien.datasets.prepared import PreparedSet
 from mien.datasets.sources import read_source
+from mien.displacement import Population
 from mien.errors import DataError, RecipeError
 from mien.synth.assets import HeadAssets
 from mien.synth.generate import generate
@@ -17,7 +18,8 @@ from mien.synth.survey import around_points
 from mien.synth.truth import TruePoints
 from mien.training.actions import train_actions
 from mien.training.recipe import load_recipe
-from mien.training.simulation import ReadingErrors, align, simulate
+from mien.training.references import displacement_against
+from mien.training.simulation import ELSEWHERE, ReadingErrors, align, simulate
 from mien.training.train import train
 
 SHORT = ("training.iterations=2", "training.validate_every=2", "training.batch_size=8", "training.warmup=0")
@@ -58,6 +60,28 @@ def test_points_lie_where_photos_of_the_same_subjects_show_them(small_synthetic_
     apart = np.abs(surveyed["landmarks"].to_numpy() - photographed["landmarks"].to_numpy())
     assert np.median(apart) < 0.1
     assert not (tmp_path / "points" / "labels.txt").exists()
+
+
+def test_half_of_the_neutral_references_are_from_another_camera(points: Path, photographed: PreparedSet) -> None:
+    training = simulate(points, photographed, seed=0)
+    elsewhere = training.table[ELSEWHERE].to_numpy().reshape(training.landmarks.shape)
+    neutral = {s: p for s, p, n in zip(training.subjects, training.landmarks, training.labels, strict=True) if n == 0}
+    apart = np.array([np.abs(e - neutral[s]).mean() for e, s in zip(elsewhere, training.subjects, strict=True)])
+    assert 1 < np.median(apart) < 10  # the same face, seen otherwise
+    population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
+    known = displacement_against("neutral", training, population)
+    without = PreparedSet(training.path, training.info, training.table.drop(ELSEWHERE), training.displacement)
+    changed = (known != displacement_against("neutral", without, population)).any(axis=1)
+    assert 0.35 < changed.mean() < 0.65
+    assert set(training.labels[changed] % 2) == {0, 1}  # not by the order of classes
+    for kind in ("mean", "estimated"):
+        same = displacement_against(kind, without, population)
+        np.testing.assert_array_equal(displacement_against(kind, training, population), same)
+
+
+def test_points_of_photos_know_no_other_camera(small_synthetic_set: Path, photographed: PreparedSet) -> None:
+    with pytest.raises(DataError):
+        simulate(small_synthetic_set, photographed, seed=0)
 
 
 def test_the_part_of_the_head_around_the_points_has_the_same_points(assets: HeadAssets) -> None:
