@@ -51,8 +51,7 @@ def main(folders: list[Path], weights: Path, folds: int, held_out: int) -> None:
     print(f"{'':22}{'':5}{'found':>6}" + "".join(f"{part:>8}" for part in PARTS))
     for change, function in changes.items():
         for name, landmarker in landmarkers.items():
-            extractor = FaceExtractor(landmarker="ert" if name == "ert" else "cnn")
-            extractor._landmarker = landmarker
+            extractor = FaceExtractor(landmarker=landmarker)
             pairs = []
             for photo, points in zip(photos, marked, strict=True):
                 scale = 1.0 if function else 60 / (1.7 * float(eye_distance(points)))

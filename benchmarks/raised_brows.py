@@ -31,11 +31,15 @@ BROWS, CORNERS = slice(17, 27), [36, 39, 42, 45]
 
 
 def main(subjects: int, seed: int, weights: Path) -> None:
-    photos = [_photograph(seed, number) for number in range(1, subjects + 1)]
-    network = FaceExtractor(landmarker="cnn")
-    network._landmarker = LandmarkModel(weights)
+    assets = load_head_assets()
+    studio = Studio(assets, 432)
+    photos = []
+    for number in range(1, subjects + 1):
+        studio.enter(draw_subject(assets, np.random.default_rng([seed, number])))
+        photos.append(_photograph(studio, [str(name) for name in assets.action_names], seed))
+    extractors = {"cnn": FaceExtractor(landmarker=LandmarkModel(weights)), "ert": FaceExtractor(landmarker="ert")}
     print(f"{subjects} subjects, {len(RAISED)} heights each")
-    for name, extractor in (("cnn", network), ("ert", FaceExtractor(landmarker="ert"))):
+    for name, extractor in extractors.items():
         true, read = [], []
         for series in photos:
             pairs = [pair for photo in series if (pair := _heights(extractor, photo)) is not None]
@@ -49,15 +53,14 @@ def main(subjects: int, seed: int, weights: Path) -> None:
         print(f"{name}: slope {slope:.2f}, correlation {fit:.3f}, error {error:.2f}%, {len(true)} people")
 
 
-def _photograph(seed: int, number: int) -> list[Photo]:
-    _STUDIO.enter(draw_subject(_ASSETS, np.random.default_rng([seed, number])))
-    names = [str(name) for name in _ASSETS.action_names]
+def _photograph(studio: Studio, names: list[str], seed: int) -> list[Photo]:
+    """The person who sits there, raising the brows."""
     places = [names.index(action) for action in ACTIONS]
     series = []
     for strength in RAISED:
         actions = np.zeros(len(names), dtype=np.float32)
         actions[places] = strength
-        series.append(_STUDIO.film(actions, np.zeros(3), np.zeros(2), seed))
+        series.append(studio.film(actions, np.zeros(3), np.zeros(2), seed))
     return series
 
 
@@ -76,10 +79,6 @@ def _height(landmarks: NDArray[np.float32]) -> float:
     up = np.array([across[1], -across[0]]) / np.linalg.norm(across)
     lifted = landmarks[BROWS].mean(axis=0) - landmarks[CORNERS].mean(axis=0)
     return 100 * float(lifted @ up) / float(eye_distance(landmarks))
-
-
-_ASSETS = load_head_assets()
-_STUDIO = Studio(_ASSETS, 432)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mien.faces.alignment import Similarity, photo_to_crop, warp
 from mien.faces.landmarks import ALIGNED_BOX, Marks
 from mien.faces.networks import open_network
-from mien.faces.points68 import eye_distance
+from mien.faces.points68 import MIRROR, eye_distance
 from mien.images import RGBImage
 
 WEIGHTS = Path(__file__).with_name("landmarks.onnx")
@@ -41,17 +41,30 @@ class LandmarkModel:
         return self._look(image, photo_to_crop(first.landmarks, INPUT_SIZE))
 
     def mark_aligned(self, crop: RGBImage) -> Marks:
-        """The landmarks of an aligned crop, in one look."""
-        scale = INPUT_SIZE / crop.shape[0]
-        return self._look(crop, Similarity(complex(scale), (scale - 1) / 2 * (1 + 1j)))
+        """The landmarks of an aligned crop: the mean of a look at it and one at its mirror image, with 5% less error
+        than one of them has (docs/experiments.md)."""
+        return self._look(crop, _crop_to_input(crop), mirrored_too=True)
 
-    def _look(self, image: RGBImage, to_input: Similarity) -> Marks:
+    def glance(self, crop: RGBImage) -> Marks:
+        """The landmarks of an aligned crop, in one look."""
+        return self._look(crop, _crop_to_input(crop))
+
+    def _look(self, image: RGBImage, to_input: Similarity, mirrored_too: bool = False) -> Marks:
         grey = cv2.cvtColor(warp(image, to_input, INPUT_SIZE), cv2.COLOR_RGB2GRAY)
-        points, spread = open_network(self.weights).run(None, {"crops": grey[None]})
-        in_input = points[0] * INPUT_SIZE - 0.5
-        landmarks = to_input.inverse().apply(in_input).astype(np.float32)
-        reach = _NEAR * float(eye_distance(points[0])) / spread[0]
+        views = np.stack([grey, grey[:, ::-1]]) if mirrored_too else grey[None]
+        points, spread = open_network(self.weights).run(None, {"crops": views})
+        if mirrored_too:
+            points[1] = points[1, MIRROR] * [-1, 1] + [1, 0]
+            spread[1] = spread[1, MIRROR]
+        seen, unsure = points.mean(axis=0), spread.mean(axis=0)
+        landmarks = to_input.inverse().apply(seen * INPUT_SIZE - 0.5).astype(np.float32)
+        reach = _NEAR * float(eye_distance(seen)) / unsure
         return Marks(landmarks, (1 - (1 + reach) * np.exp(-reach)).astype(np.float32))
+
+
+def _crop_to_input(crop: RGBImage) -> Similarity:
+    scale = INPUT_SIZE / crop.shape[0]
+    return Similarity(complex(scale), (scale - 1) / 2 * (1 + 1j))
 
 
 def _box_to_crop(box: NDArray[np.floating]) -> Similarity:

@@ -50,7 +50,7 @@ class FaceExtractor:
         landmark_sizes: sides of further, larger crops on which the landmarks are found as well.
         whole_without_face: take the whole photo for a face where none is found, as the paper's code did.
         thorough: see `FaceDetector`.
-        landmarker: what finds the landmarks.
+        landmarker: what finds the landmarks; or its name.
         alignment: whether crops are stretched so that all eyes lie at one distance, see `mien.faces.alignment`.
     """
 
@@ -60,16 +60,15 @@ class FaceExtractor:
         landmark_sizes: Sequence[int] = (),
         whole_without_face: bool = False,
         thorough: bool = True,
-        landmarker: LandmarkerName = "ert",
+        landmarker: Landmarker | LandmarkerName = "ert",
         alignment: AlignmentName = "normalised",
     ) -> None:
         self.crop_size = crop_size
         self.landmark_sizes = tuple(landmark_sizes)
         self.whole_without_face = whole_without_face
         self._detector = FaceDetector(thorough)
-        self.landmarker = landmarker
         self.alignment = alignment
-        self._landmarker = _open_landmarker(landmarker)
+        self._landmarker = _open_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
 
     def extract(self, photo: Photo | PhotoSource) -> Face:
         """The largest face of a photo, see `mien.images.open_photo`.
@@ -138,19 +137,13 @@ class FaceExtractor:
             alignment = photo_to_crop(near, size)
             stretch = self._stretch(near)
             crop, exposure = expose_measured(warp(image, alignment, size, stretch), ALIGNED_BOX * size)
-            marks = self._look(crop)
+            marks = self._landmarker.glance(crop)
             near = alignment.inverse().apply(stretched(marks.landmarks, 1 / stretch, size)).astype(np.float32)
             if np.abs(marks.landmarks[list(ANCHORS)] - anchors(size)).max() <= _MOVED * size:
                 break
         left, top, right, bottom = _usual_box(near).tolist()
         box = FaceBox(left, top, right, bottom, score)
         return Face(box, 1, near, crop, marks.landmarks, marks.confidence, stretch=stretch, exposure=exposure)
-
-    def _look(self, crop: RGBImage) -> Marks:
-        """One look at an aligned crop, where `Landmarker.mark_aligned` may take several."""
-        if self.landmarker == "cnn":
-            return self._landmarker.mark_aligned(crop)
-        return self._landmarker.mark(crop, ALIGNED_BOX * crop.shape[0])
 
     @property
     def _largest_crop(self) -> int:

@@ -55,3 +55,6 @@ class Landmarker(Protocol):
         Args:
             crop: shape (size, size, 3), uint8, RGB, aligned as in `mien.faces.alignment`.
         """
+
+    def glance(self, crop: RGBImage) -> Marks:
+        """The same by one look, where `mark_aligned` may take several: for films."""
