@@ -115,6 +115,12 @@ def test_a_class_is_as_many_times_likelier_as_it_is_held_to_be_common(
         combine(prepared, [tmp_path / "own"], [1.0], tmp_path / "again")
 
 
+def test_of_no_runs_nothing_is_made(prepared: PreparedSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        combine(prepared, [], [], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_damaged_run_is_not_combined(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(geometry, broken)

@@ -56,7 +56,7 @@ def combine(
         DataError: shares that do not fit, a run that is a combination itself, or other landmarks than the set's.
         OutputError: `out` exists, or cannot be written.
     """
-    if len(shares) != len(runs) or not all(0 < share < float("inf") for share in shares):
+    if not runs or len(shares) != len(runs) or not all(0 < share < float("inf") for share in shares):
         raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
     if out.exists():
         raise OutputError(f"{out}: exists; name a new folder")

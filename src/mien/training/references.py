@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mien.artifacts import ReferenceKind
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, Population, displacement
+from mien.faces.landmarks import Landmarks
 from mien.training.simulation import ELSEWHERE
 
 _ELSEWHERE = 0.5
@@ -27,15 +28,16 @@ def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population:
     neutral_of: dict[str, list[int]] = {}
     for row in np.flatnonzero(prepared.labels == 0).tolist() if kind == "neutral" else ():
         neutral_of.setdefault(prepared.subjects[row], []).append(row)
-    elsewhere = None
+    elsewhere: dict[int, Landmarks] = {}
     if kind == "neutral" and ELSEWHERE in prepared.table.columns:
-        elsewhere = prepared.table[ELSEWHERE].to_numpy().reshape(prepared.landmarks.shape)
-    from_elsewhere = np.random.default_rng(0).random(len(prepared)) < _ELSEWHERE
+        seen = prepared.table[ELSEWHERE].to_numpy().reshape(prepared.landmarks.shape)
+        rows = np.flatnonzero(np.random.default_rng(0).random(len(prepared)) < _ELSEWHERE)
+        elsewhere = dict(zip(rows.tolist(), seen[rows], strict=True))
     moved = np.empty((len(prepared), DISPLACEMENT_SIZE), dtype=np.float32)
     for i, (subject, landmarks) in enumerate(zip(prepared.subjects, prepared.landmarks, strict=True)):
         neutral = neutral_of.get(subject, [])
         another = next((row for row in neutral if row != i), neutral[0] if neutral else None)
-        if elsewhere is not None and from_elsewhere[i]:
+        if i in elsewhere:
             reference = population.from_neutral(elsewhere[i])
         elif another is None:
             reference = population.estimate(landmarks)
