@@ -2,12 +2,14 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
+from msgspec import structs
 
-from mien.artifacts import FEW, HEAD_FILE, load_meta
+from mien.artifacts import FEW, HEAD_FILE, load_meta, save_meta
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Reference
 from mien.errors import CheckpointError, DataError, LabelError, OutputError
@@ -128,6 +130,23 @@ def test_a_damaged_run_is_not_combined(geometry: Path, prepared: PreparedSet, tm
     with pytest.raises(CheckpointError):
         combine(prepared, [geometry, broken], [1.0, 1.0], tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_of_other_landmarks_joins_only_by_its_pictures(
+    geometry: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    def of_others(name: str, recipe: dict[str, Any]) -> Path:
+        shutil.copytree(geometry, tmp_path / name)
+        save_meta(tmp_path / name, structs.replace(load_meta(geometry), landmarker="cnn", recipe=recipe))
+        return tmp_path / name
+
+    recipe = load_meta(geometry).recipe
+    with pytest.raises(DataError):
+        combine(prepared, [geometry, of_others("points", recipe)], [1.0, 1.0], tmp_path / "out")
+    picture = of_others("picture", {**recipe, "network": {**recipe["network"], "geometric": False}})
+    assert combine(prepared, [geometry, picture], [1.0, 1.0], tmp_path / "out").landmarker == "ert"
+    with pytest.raises(DataError):
+        combine(prepared, [picture, geometry], [1.0, 1.0], tmp_path / "other")
 
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0], [1.0, float("nan")]])

@@ -100,8 +100,9 @@ def prepare(
         int | None, typer.Option(min=64, max=4096, help="Find landmarks on crops of this side too, as 1200.")
     ] = None,
     landmarker: Annotated[
-        Landmarker, typer.Option(help="Predictor of landmarks: dlib's regression trees, or mien's own network.")
-    ] = Landmarker.ERT,
+        Landmarker,
+        typer.Option(help="Predictor of landmarks: mien's own network, or dlib's regression trees, as in the paper."),
+    ] = Landmarker.CNN,
     alignment: Annotated[
         Alignment, typer.Option(help="Stretch faces to one distance of the eyes, or align them as the paper does.")
     ] = Alignment.NORMALISED,

@@ -97,7 +97,7 @@ class Preparation:
 
     crop_size: int = CROP_SIZE
     landmark_size: int | None = None
-    landmarker: LandmarkerName = "ert"
+    landmarker: LandmarkerName = "cnn"
     alignment: AlignmentName = "normalised"
     whole_without_face: bool = False
     split: str = "random"

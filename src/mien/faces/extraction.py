@@ -60,7 +60,7 @@ class FaceExtractor:
         landmark_sizes: Sequence[int] = (),
         whole_without_face: bool = False,
         thorough: bool = True,
-        landmarker: Landmarker | LandmarkerName = "ert",
+        landmarker: Landmarker | LandmarkerName = "cnn",
         alignment: AlignmentName = "normalised",
     ) -> None:
         self.crop_size = crop_size

