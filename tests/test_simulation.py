@@ -1,6 +1,7 @@
 import json
 import shutil
-from dataclasses import replace
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from mien.datasets.preparation import Preparation
 from mien.datasets.prepared import PreparedSet
 from mien.datasets.sources import read_source
 from mien.displacement import Population
-from mien.errors import CheckpointError, DataError, RecipeError
+from mien.errors import DataError, RecipeError
 from mien.synth.assets import HeadAssets
 from mien.synth.generate import generate
 from mien.synth.survey import around_points
@@ -20,7 +21,7 @@ from mien.synth.truth import TruePoints
 from mien.training.actions import train_actions
 from mien.training.recipe import load_recipe
 from mien.training.references import displacement_against
-from mien.training.simulation import ELSEWHERE, ReadingErrors, align, errors_of, simulate
+from mien.training.simulation import ELSEWHERE, ReadingErrors, align, simulate
 from mien.training.train import train
 
 SHORT = ("training.iterations=2", "training.validate_every=2", "training.batch_size=8", "training.warmup=0")
@@ -102,42 +103,21 @@ def test_errors_that_are_linear_are_learnt_and_put_upon_other_points() -> None:
     np.testing.assert_allclose(read, other * 0.7 + 2.0, atol=1.0)
 
 
-def test_errors_after_errors_are_read_as_both_in_turn(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    true, noise = rng.normal(scale=20, size=(600, 136)), rng.normal(size=(600, 136))
-    subjects = np.arange(600) % 30
-    one = ReadingErrors.fit(true, true * 0.8 + 1 + noise, subjects)
-    other = ReadingErrors.fit(true[:90], true[:90] * 1.1 - 3, subjects[:90])
-    both = one.then(other)
-    read, numbers = rng.normal(scale=20, size=(50, 136)), np.arange(50) % 5
-    np.testing.assert_allclose(both.explain(read), other.explain(one.explain(read)))
-    in_turn = other.explain(one.read(read, numbers, np.random.default_rng(1)))
-    np.testing.assert_allclose(both.read(read, numbers, np.random.default_rng(1)), in_turn)
-    both.save(tmp_path / "errors.safetensors")
-    np.testing.assert_allclose(ReadingErrors.load(tmp_path / "errors.safetensors").linear, both.linear, atol=1e-5)
-
-
-def test_given_errors_stand_in_for_those_of_the_photos(
-    points: Path, photographed: PreparedSet, tmp_path: Path
-) -> None:
-    shifted = errors_of(photographed).then(replace(_no_errors(), constant=np.full(136, 5.0)))
-    shifted.save(tmp_path / "errors.safetensors")
-    usual = simulate(points, photographed, seed=0).landmarks
-    given = simulate(points, photographed, seed=0, errors=tmp_path / "errors.safetensors").landmarks
-    np.testing.assert_allclose(given, usual + 5, atol=1e-2)
-
-
-def test_a_file_of_something_else_is_no_errors(points: Path, photographed: PreparedSet, tmp_path: Path) -> None:
-    narrow = ReadingErrors(*(value[..., :10] for value in vars(_no_errors()).values()))
-    narrow.save(tmp_path / "narrow.safetensors")
-    (tmp_path / "text.safetensors").write_text("errors")
-    for name in ("narrow", "text", "missing"):
-        with pytest.raises(CheckpointError):
-            simulate(points, photographed, seed=0, errors=tmp_path / f"{name}.safetensors")
-
-
-def _no_errors() -> ReadingErrors:
-    return ReadingErrors(np.zeros(136), np.zeros(136), *(np.zeros((rows, 136)) for rows in (136, 1, 1)))
+def test_a_set_is_reread_as_another_predictor_reads_people(prepared: PreparedSet, tmp_path: Path) -> None:
+    other, out = tmp_path / "other", tmp_path / "out"
+    shutil.copytree(prepared.path, other)
+    table = pl.read_parquet(other / "samples.parquet")
+    table.with_columns(pl.col("landmarks_crop").list.eval(pl.element() * 0.9 + 5)).write_parquet(
+        other / "samples.parquet"
+    )
+    (other / "set.json").write_text(json.dumps({"crop_size": 224, "parameters": {"landmarker": "cnn"}}))
+    script = Path(__file__).parents[1] / "scripts" / "reread.py"
+    subprocess.run([sys.executable, script, prepared.path, prepared.path, other, out], check=True)
+    read = PreparedSet.open(out)
+    read.verify()
+    assert (read.landmarker, len(read)) == ("cnn", len(prepared))
+    error = np.abs(read.landmarks - (prepared.landmarks * 0.9 + 5)).mean()
+    assert error < 0.3 * np.abs(read.landmarks - prepared.landmarks).mean()
 
 
 def test_a_simulated_part_is_whole_and_reads_as_its_predictor_does(points: Path, photographed: PreparedSet) -> None:

@@ -29,16 +29,13 @@ def train_actions(
     ],
     points: Annotated[Path, typer.Option(help="Folder of `mien synth --points`, made with another seed.")],
     out: Annotated[Path, typer.Option(help="File for the estimates, ending in .safetensors.")],
-    errors: Annotated[
-        Path | None, typer.Option(help="How the predictor reads them, of scripts/reading_errors.py.")
-    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     from mien.datasets.prepared import PreparedSet
     from mien.training.actions import train_actions as train
 
     refuse_output(out, (".safetensors",))
-    estimates, figures = train(PreparedSet.open(prepared), points, errors)
+    estimates, figures = train(PreparedSet.open(prepared), points)
     estimates.save(out)
     if json:
         print_json([asdict(figure) for figure in figures])

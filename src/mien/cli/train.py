@@ -50,10 +50,6 @@ def train(
         Path | None,
         typer.Option(help="Train the geometry on these points of `mien synth --points`, read as PREPARED was."),
     ] = None,
-    errors: Annotated[
-        Path | None,
-        typer.Option(help="With --points: how the predictor of landmarks reads them, of scripts/reading_errors.py."),
-    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run, or start.")] = False,
     allow_leaks: Annotated[
         bool, typer.Option("--allow-leaks", help="Train although a person or picture is on both sides of the split.")
@@ -94,13 +90,11 @@ def train(
     log = _event_log(run, tensorboard)
     if points is not None and several:
         raise typer.BadParameter("--points goes with one run, not with --seeds, --folds or --leave-one-subject-out")
-    if errors is not None and points is None:
-        raise typer.BadParameter("--errors goes with --points")
     if several:
         summary = _train_several(data, run, chosen, recipe, seeds, folds, resume, allow_leaks, log)
         content, show = summary, partial(_print_summary, summary)
     else:
-        meta = _train_one(data, run, chosen, recipe, resume, allow_leaks, points, errors, log)
+        meta = _train_one(data, run, chosen, recipe, resume, allow_leaks, points, log)
         content, show = msgspec.to_builtins(meta), partial(_print_best, run, meta)
     if is_rank_zero():
         print_json(content) if json else show()
@@ -120,7 +114,6 @@ def _train_one(
     resume: bool,
     allow_leaks: bool,
     points: Path | None,
-    errors: Path | None,
     log: Callable[..., None],
 ) -> RunMeta:
     from mien.training.train import train as train_run
@@ -132,15 +125,7 @@ def _train_one(
             log(progress)
 
         return train_run(
-            data,
-            run,
-            recipe,
-            name=name,
-            resume=resume,
-            allow_leaks=allow_leaks,
-            points=points,
-            errors=errors,
-            report=report,
+            data, run, recipe, name=name, resume=resume, allow_leaks=allow_leaks, points=points, report=report
         )
 
 

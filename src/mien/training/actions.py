@@ -44,15 +44,12 @@ class ActionFigures:
         return self.correlation["neutral"] >= READABLE
 
 
-def train_actions(
-    prepared: PreparedSet, points: Path, errors: Path | None = None
-) -> tuple[ActionEstimates, list[ActionFigures]]:
+def train_actions(prepared: PreparedSet, points: Path) -> tuple[ActionEstimates, list[ActionFigures]]:
     """Learn from points without photos; measure on the photos of the validation and test subjects.
 
     Args:
         prepared: a prepared set of `mien synth`, whole.
         points: folder of `mien synth --points`.
-        errors: file of how the predictor of landmarks reads them, see `mien.training.simulation.simulate`.
 
     Returns:
         the estimates of all actions that can be read, and the figures of all that FACS knows.
@@ -60,8 +57,7 @@ def train_actions(
     Raises:
         DataError: a folder without the truth, or a set without validation or test subjects.
     """
-    training = simulate(points, prepared.select("train"), 0, errors)
-    held_out = prepared.select("validation", "test")
+    training, held_out = simulate(points, prepared.select("train"), seed=0), prepared.select("validation", "test")
     population = Population.fit(training.landmarks, training.subjects, training.labels == 0)
     names, true = _true_actions(points, training)
     _, expected = _true_actions(source_of(prepared), held_out)

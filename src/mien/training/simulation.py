@@ -3,26 +3,21 @@
 A predictor reads true points with errors that are for the most part a linear map of the points themselves (it follows
 brows that are raised far by half); the rest differs between people and between photos. All three are learnt from
 synthetic photos that were prepared, and put upon points for which no photo exists.
-
-A predictor that was itself trained on synthetic photos errs less on them than on people. How it errs on those follows
-from another one's errors on synthetic photos and from photos of people that both have read (`ReadingErrors.then`,
-`scripts/reading_errors.py`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mien.artifacts import load_arrays, save_arrays
 from mien.datasets.prepared import OK, SCHEMA, PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, displacement_by_subject
-from mien.errors import CheckpointError, DataError
+from mien.errors import DataError
 from mien.faces.alignment import AlignmentName, photo_to_crop, stretch_of, stretched
 from mien.faces.points68 import POINT_COUNT
 from mien.files import hash_file
@@ -57,16 +52,15 @@ class ReadingErrors:
     of_photos: Rows
 
     @classmethod
-    def fit(cls, true: Rows, read: Rows, subjects: NDArray[np.int64], ridge: float = RIDGE) -> ReadingErrors:
+    def fit(cls, true: Rows, read: Rows, subjects: NDArray[np.int64]) -> ReadingErrors:
         """Learn from photos whose truth is known.
 
         Args:
             true, read: (n, 136), the same photos.
             subjects: (n,), numbers from 0.
-            ridge: see `RIDGE`; more of it where photos are few.
         """
         middle, errors = true.mean(axis=0), read - true
-        constant, linear = errors.mean(axis=0), fit_ridge(true, errors, ridge)
+        constant, linear = errors.mean(axis=0), fit_ridge(true, errors, RIDGE)
         left = errors - constant - (true - middle) @ linear
         of_subjects = np.zeros((subjects.max() + 1, left.shape[1]))
         np.add.at(of_subjects, subjects, left)
@@ -77,54 +71,17 @@ class ReadingErrors:
         """Points as the predictor would read them: each subject and each photo with errors of a random one."""
         of_subject = rng.integers(len(self.of_subjects), size=subjects.max() + 1)[subjects]
         of_photo = rng.integers(len(self.of_photos), size=len(true))
-        return self.explain(true) + self.of_subjects[of_subject] + self.of_photos[of_photo]
-
-    def explain(self, true: Rows) -> Rows:
-        """The same without what differs between people and photos."""
-        explained: Rows = true + self.constant + (true - self.middle) @ self.linear
-        return explained
-
-    def then(self, other: ReadingErrors) -> ReadingErrors:
-        """Errors of a predictor that reads what this one reads as `other` explains it; what is left is this one's."""
-        bent = np.eye(len(self.middle)) + other.linear
-        return ReadingErrors(
-            self.middle,
-            other.explain(self.middle + self.constant) - self.middle,
-            (np.eye(len(self.middle)) + self.linear) @ bent - np.eye(len(self.middle)),
-            self.of_subjects @ bent,
-            self.of_photos @ bent,
-        )
-
-    def save(self, path: Path) -> None:
-        """Write them as a safetensors file of 32-bit numbers.
-
-        Raises:
-            OutputError: `path` cannot be written.
-        """
-        save_arrays(path, {name: array.astype(np.float32) for name, array in vars(self).items()})
-
-    @classmethod
-    def load(cls, path: Path) -> ReadingErrors:
-        """Read what `save` wrote.
-
-        Raises:
-            CheckpointError: missing, damaged, or of something else.
-        """
-        arrays = load_arrays(path, tuple(field.name for field in fields(cls)))
-        if any(array.shape[-1:] != (DISPLACEMENT_SIZE,) for array in arrays.values()):
-            raise CheckpointError(f"{path}: errors of other points than the 68; make it anew")
-        return cls(**{name: array.astype(np.float64) for name, array in arrays.items()})
+        explained = true + self.constant + (true - self.middle) @ self.linear
+        return explained + self.of_subjects[of_subject] + self.of_photos[of_photo]
 
 
-def simulate(points: Path, prepared: PreparedSet, seed: int, errors: Path | None = None) -> PreparedSet:
-    """A training part without pictures: true points as a predictor would have read them.
+def simulate(points: Path, prepared: PreparedSet, seed: int) -> PreparedSet:
+    """A training part without pictures: true points as the predictor of a prepared set would have read them.
 
     Args:
         points: folder of `mien synth --points`.
         prepared: labelled photos of `mien synth`, whose folder is still where they were prepared from.
         seed: of the errors.
-        errors: file of how the predictor of `prepared` reads people, as `ReadingErrors.save` writes it; otherwise as
-            it reads the photos of `prepared`.
 
     Returns:
         as many labelled samples as there are points, all in the part `train`, aligned as `prepared` is; with a
@@ -132,20 +89,26 @@ def simulate(points: Path, prepared: PreparedSet, seed: int, errors: Path | None
 
     Raises:
         DataError: a folder without the truth about its photos.
-        CheckpointError: a file without errors in it.
     """
     truth, photos = read_truth(points, ELSEWHERE), source_of(prepared)
+    table = read_truth(photos)
     if _seed(points) == _seed(photos):
         raise DataError(
             f"{points}: made with the seed of {photos}, so that the same subjects are in both; make it with another "
             "--seed",
             path=points,
         )
-    known = errors_of(prepared) if errors is None else ReadingErrors.load(errors)
+    where = {path: row for row, path in enumerate(table["path"].to_list())}
+    rows = [where[path] for path in prepared.table["path"].to_list() if path in where]
+    if len(rows) < len(prepared):
+        raise DataError(f"{photos}: knows no truth about the photos of {prepared.path}", path=photos)
+    true = align(_points(table[rows]), prepared.alignment)
+    errors = ReadingErrors.fit(true, _flat(prepared.landmarks), prepared.subject_numbers)
+
     subjects = truth["subject"].to_list()
     numbers = np.unique(np.asarray(subjects), return_inverse=True)[1].astype(np.int64)
     both = [align(_points(truth, column), prepared.alignment) for column in ("landmarks", ELSEWHERE)]
-    read = known.read(np.concatenate(both), np.tile(numbers, 2), np.random.default_rng(seed)).astype(np.float32)
+    read = errors.read(np.concatenate(both), np.tile(numbers, 2), np.random.default_rng(seed)).astype(np.float32)
     landmarks, elsewhere = np.split(read, 2)
     samples = truth.select("path", "subject", "label").with_columns(
         split=pl.lit("train"),
@@ -158,31 +121,14 @@ def simulate(points: Path, prepared: PreparedSet, seed: int, errors: Path | None
     return PreparedSet(prepared.path, prepared.info, samples, moved)
 
 
-def errors_of(prepared: PreparedSet) -> ReadingErrors:
-    """How the predictor of a prepared set read its photos, which `mien synth` made.
-
-    Raises:
-        DataError: nothing is known of the truth about them.
-    """
-    photos = source_of(prepared)
-    table = read_truth(photos)
-    where = {path: row for row, path in enumerate(table["path"].to_list())}
-    rows = [where[path] for path in prepared.table["path"].to_list() if path in where]
-    if len(rows) < len(prepared):
-        raise DataError(f"{photos}: knows no truth about the photos of {prepared.path}", path=photos)
-    true = align(_points(table[rows]), prepared.alignment)
-    return ReadingErrors.fit(true, flat(prepared.landmarks), prepared.subject_numbers)
-
-
-def fingerprint(points: Path, errors: Path | None = None) -> str:
-    """16 hexadecimal digits that change with any point, and with the errors, if those are given.
+def fingerprint(points: Path) -> str:
+    """16 hexadecimal digits that change with any point.
 
     Raises:
         DataError: a folder without the truth about its photos.
     """
     try:
-        digits = hash_file(points / TRUTH_FILE)[:16]
-        return digits if errors is None else f"{digits[:8]}{hash_file(errors)[:8]}"
+        return hash_file(points / TRUTH_FILE)[:16]
     except OSError as error:
         raise _no_truth(points) from error
 
@@ -220,7 +166,7 @@ def align(landmarks_photo: NDArray[np.float32], alignment: AlignmentName) -> Row
     for points, row in zip(landmarks_photo, aligned, strict=True):
         stretch = stretch_of(points) if alignment == "normalised" else 1.0
         row[:] = stretched(photo_to_crop(points).apply(points), stretch)
-    return flat(aligned)
+    return _flat(aligned)
 
 
 def _seed(folder: Path) -> int:
@@ -236,6 +182,5 @@ def _points(truth: pl.DataFrame, column: str = "landmarks") -> NDArray[np.float3
     return points
 
 
-def flat(landmarks: NDArray[np.floating]) -> Rows:
-    """(n, 68, 2) to (n, 136)."""
+def _flat(landmarks: NDArray[np.floating]) -> Rows:
     return landmarks.reshape(-1, DISPLACEMENT_SIZE).astype(np.float64)

@@ -44,7 +44,6 @@ def train(
     resume: bool = False,
     allow_leaks: bool = False,
     points: Path | None = None,
-    errors: Path | None = None,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> RunMeta:
     """Train a recipe on the training subjects and choose by the validation subjects; test subjects take no part.
@@ -59,7 +58,6 @@ def train(
         allow_leaks: train although a subject or a picture is on both sides of the split.
         points: folder of `mien synth --points`, to train the geometry on instead of the training photos, from which
             then only follows how the predictor of landmarks errs; see `mien.training.simulation`.
-        errors: file of how that predictor errs, in their place.
         report: called after every step of a network, on a GPU after every 50.
 
     Returns:
@@ -70,7 +68,6 @@ def train(
             none.
         OutputError: `run` holds something else.
         RecipeError: the recipe holds an impossible value, or looks at pictures where there are points alone.
-        CheckpointError: `errors` is no file of errors.
         UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
     """
     recipe = build_recipe(recipe.as_dict())  # one built in Python has not been checked
@@ -82,18 +79,17 @@ def train(
     if points is not None:
         if recipe.method == "network" and recipe.network.visual != "none":
             raise RecipeError("points have no pictures; choose --recipe geometry, lda or svm", key="network.visual")
-        training = simulate(points, training, recipe.training.seed, errors)
-    known = None if points is None else fingerprint(points, errors)
+        training = simulate(points, training, recipe.training.seed)
     require("onnxscript", "train")  # needed at the very end
     fabric = start_fabric(recipe.training)
     if fabric.is_global_zero:
-        _claim(run, recipe, prepared, known, resume)
+        _claim(run, recipe, prepared, points, resume)
     fabric.barrier()
     if (run / META_FILE).is_file():
         return _finish(fabric, run)
 
     with working_in(run) if fabric.is_global_zero else nullcontext():
-        _train(fabric, prepared, training, validation, known, run, recipe, name, report)
+        _train(fabric, prepared, training, validation, points, run, recipe, name, report)
     fabric.barrier()
     return _finish(fabric, run)
 
@@ -103,7 +99,7 @@ def _train(
     prepared: PreparedSet,
     training: PreparedSet,
     validation: PreparedSet,
-    points: str | None,
+    points: Path | None,
     run: Path,
     recipe: Recipe,
     name: str,
@@ -132,7 +128,7 @@ def _train(
             count(training),
             count(validation),
             prepared.landmark_size,
-            points,
+            None if points is None else fingerprint(points),
         ),
         best=trained.best,
         calibration=(),
@@ -166,10 +162,10 @@ def _finish(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:
     return load_meta(run)
 
 
-def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, points: str | None, resume: bool) -> None:
+def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, points: Path | None, resume: bool) -> None:
     parameters = {"recipe": recipe.as_dict(), "data": prepared.fingerprint}
     if points is not None:
-        parameters["points"] = points
+        parameters["points"] = fingerprint(points)
     begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
     if begun and not resume and not (run / META_FILE).is_file():
         raise UnfinishedError(run)
