@@ -10,7 +10,7 @@ import pytest
 
 from mien.artifacts import load_meta
 from mien.datasets.preparation import Preparation
-from mien.datasets.prepared import PreparedSet
+from mien.datasets.prepared import SCHEMA, PreparedSet
 from mien.datasets.sources import read_source
 from mien.displacement import Population
 from mien.errors import DataError, RecipeError
