@@ -43,7 +43,17 @@ def _run(python: Path, photos: Path, code: str) -> str:
 
 
 def test_no_extra_is_installed(python: Path, photos: Path) -> None:
-    for extra in ("torch", "matplotlib", "sklearn", "vtk", "ray", "jinja2", "polars", "sympy"):
+    for extra in (
+        "torch",
+        "matplotlib",
+        "sklearn",
+        "vtk",
+        "ray",
+        "jinja2",
+        "polars",
+        "sympy",
+        "face_recognition_models",
+    ):
         code = f"import importlib.util; print(importlib.util.find_spec('{extra}'))"
         assert _run(python, photos, code).strip() == "None", extra
 
@@ -67,6 +77,18 @@ def test_a_table_of_answers_asks_for_the_extra(python: Path, photos: Path) -> No
             print(error.extra)
     """
     assert _run(python, photos, dedent(code)).strip() == "tables"
+
+
+def test_the_predictor_that_is_not_free_asks_for_its_extra(python: Path, photos: Path) -> None:
+    code = """
+        from mien.errors import MissingExtraError
+        from mien.faces import FaceExtractor
+        try:
+            FaceExtractor(landmarker="ert").extract("photo.jpg")
+        except MissingExtraError as error:
+            print(error.extra)
+    """
+    assert _run(python, photos, dedent(code)).strip() == "ert"
 
 
 def test_a_folder_is_read_from_the_command_line_and_drawn(python: Path, photos: Path, tmp_path: Path) -> None:
