@@ -73,6 +73,7 @@ def test_estimates_of_actions_are_kept_whole(tmp_path: Path) -> None:
 def test_other_landmarks_have_no_actions() -> None:
     assert actions_for("cnn", "normalised") is not None
     assert actions_for("cnn", "similarity") is None
+    assert actions_for("ert", "normalised") is None
 
 
 @pytest.fixture(scope="module")

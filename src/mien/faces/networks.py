@@ -1,4 +1,4 @@
-"""Opening the networks that lie beside this file, and others like them, in onnxruntime."""
+"""Opening networks in onnxruntime: those that lie beside this file, and those of trained runs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from pathlib import Path
 import onnxruntime
 
 
+def start_session(content: bytes, threads: int = 1) -> onnxruntime.InferenceSession:
+    """A network on the processor, from the bytes of an ONNX file; threads may share it.
+
+    Args:
+        content: of the file.
+        threads: that one call may use, 0: one for each processor.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
 @cache
 def open_network(path: Path) -> onnxruntime.InferenceSession:
-    """A network for one processor, once for each file; threads may share it."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    """A network of a file, opened once, for one processor."""
+    return start_session(path.read_bytes())

@@ -11,19 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, Use, load_meta, read_checked, use_of
 from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
 from mien.errors import CheckpointError, ForeignReferenceError
+from mien.faces.networks import start_session
 from mien.faces.points68 import PARTS
 from mien.inference.actions import FacialAction, actions_for
 from mien.inference.calibration import probabilities
 from mien.labels import Commonness
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The run that comes with mien."""
@@ -249,12 +252,8 @@ class ExpressionModel:
 
 def _open(path: Path, name: str, meta: RunMeta, threads: int) -> onnxruntime.InferenceSession:
     content = read_checked(path, name, meta)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return start_session(content, threads)
     except Exception as error:  # onnxruntime has no common base for its errors
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"{path / name}: damaged ({reason}); train the run again") from error
