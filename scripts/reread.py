@@ -52,19 +52,25 @@ def reread(prepared: Path, one: PreparedSet, other: PreparedSet, out: Path, poin
     synthetic = PreparedSet.open(prepared)
     if synthetic.landmarker != one.landmarker or len({each.alignment for each in (synthetic, one, other)}) > 1:
         raise DataError(f"{prepared}, {one.path}: prepare both with one --landmarker, and all with one --alignment")
+    if one.landmarker == other.landmarker:
+        raise DataError(
+            f"{one.path}, {other.path}: both by {one.landmarker}; prepare one with the other --landmarker"
+        )
     theirs, ours = _pairs(one, other)
     middle, difference = theirs.mean(axis=0), ours - theirs
     linear = fit_ridge(theirs, difference, RIDGE)
     read = _flat(synthetic.landmarks)
     read += difference.mean(axis=0) + (read - middle) @ linear
+    finer = [name for name in table.columns if name.startswith("landmarks_crop_")]  # as the other predictor saw them
     columns = {"landmarks_crop": _column(table["landmarks_crop"].to_list(), synthetic, read)}
     if points is not None:
         columns[ELSEWHERE] = _column([None] * len(table), synthetic, _elsewhere(points, synthetic, read))
     out.mkdir(parents=True)
     crops = crops_file(synthetic.crop_size)
     shutil.copyfile(prepared / crops, out / crops)
-    write_parquet(out / SAMPLES_FILE, table.with_columns(**columns))
-    parameters = {**info.get("parameters", {}), "landmarker": other.landmarker}
+    write_parquet(out / SAMPLES_FILE, table.drop(finer).with_columns(**columns))
+    by = {"photos of people": len(theirs), "from": synthetic.landmarker, "by": [one.fingerprint, other.fingerprint]}
+    parameters = {**info.get("parameters", {}), "landmarker": other.landmarker, "reread": by}
     write_json(out / SET_FILE, {**info, "parameters": parameters, "files": hash_files(out, synthetic.crop_size)})
     return len(theirs)
 

@@ -85,5 +85,6 @@ def write_prepared(folder: Path, rest: np.ndarray, subjects: int = 8) -> Path:
             crops.append(crop)
     pl.DataFrame(rows, schema=SCHEMA, orient="row").write_parquet(folder / "samples.parquet")
     np.save(folder / crops_file(CROP_SIZE), np.stack(crops))
-    write_json(folder / "set.json", {"crop_size": CROP_SIZE})
+    parameters = {"landmarker": "cnn", "alignment": "normalised"}
+    write_json(folder / "set.json", {"crop_size": CROP_SIZE, "parameters": parameters})
     return folder

@@ -103,6 +103,10 @@ def test_every_face_of_an_album_is_compared_with_its_persons_photos(album: list[
         assert part[0].reference.photo_count == {"Eileen": 2, "person 1": 3}[person]
         assert DOUBTFUL_PERSON not in part[0].flags
         assert part[0].quality.size > 0
+        alone = recognizer.recognize(part.photo, part[0].reference)
+        np.testing.assert_allclose(part[0].moved, alone.moved, atol=1e-4)
+        strengths = [[action.strength for action in one.actions] for one in (part[0], alone)]
+        np.testing.assert_allclose(*strengths, atol=1e-4)
     assert draw_album(read).ndim == 3
 
 

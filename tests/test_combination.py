@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -29,6 +28,14 @@ SHORT = ("training.iterations=2", "training.validate_every=2", "training.batch_s
 def geometry(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("geometry") / "run"
     train(prepared, run, load_recipe("geometry", SHORT))
+    return run
+
+
+@pytest.fixture(scope="module")
+def visual(prepared: PreparedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of pictures alone, relative to the person."""
+    run = tmp_path_factory.mktemp("visual") / "run"
+    train(prepared, run, load_recipe("mien", (*SHORT, "training.samples_per_subject=2", "network.geometric=false")))
     return run
 
 
@@ -133,20 +140,19 @@ def test_a_damaged_run_is_not_combined(geometry: Path, prepared: PreparedSet, tm
 
 
 def test_a_run_of_other_landmarks_joins_only_by_its_pictures(
-    geometry: Path, prepared: PreparedSet, tmp_path: Path
+    geometry: Path, visual: Path, prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    def of_others(name: str, recipe: dict[str, Any]) -> Path:
-        shutil.copytree(geometry, tmp_path / name)
-        save_meta(tmp_path / name, structs.replace(load_meta(geometry), landmarker="cnn", recipe=recipe))
+    def by_trees(run: Path, name: str) -> Path:
+        shutil.copytree(run, tmp_path / name)
+        save_meta(tmp_path / name, structs.replace(load_meta(run), landmarker="ert"))
         return tmp_path / name
 
-    recipe = load_meta(geometry).recipe
-    with pytest.raises(DataError):
-        combine(prepared, [geometry, of_others("points", recipe)], [1.0, 1.0], tmp_path / "out")
-    picture = of_others("picture", {**recipe, "network": {**recipe["network"], "geometric": False}})
-    assert combine(prepared, [geometry, picture], [1.0, 1.0], tmp_path / "out").landmarker == "ert"
-    with pytest.raises(DataError):
-        combine(prepared, [picture, geometry], [1.0, 1.0], tmp_path / "other")
+    points, picture = by_trees(geometry, "points"), by_trees(visual, "picture")
+    for number, runs in enumerate(([geometry, picture], [picture, geometry])):
+        assert combine(prepared, runs, [1.0, 1.0], tmp_path / f"out-{number}").landmarker == "cnn"
+    for runs in ([geometry, points], [points, geometry], [picture, points]):
+        with pytest.raises(DataError):
+            combine(prepared, runs, [1.0, 1.0], tmp_path / "refused")
 
 
 @pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5, 0.5], [1.0, 0.0], [1.0, -1.0], [1.0, float("nan")]])
@@ -159,12 +165,9 @@ def test_shares_that_do_not_fit_are_refused(
 
 
 def test_two_visual_branches_one_of_them_relative_read_as_the_mean_of_both(
-    trained: Path, prepared: PreparedSet, tmp_path: Path
+    trained: Path, visual: Path, prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    relative = tmp_path / "relative"
-    settings = (*SHORT, "training.samples_per_subject=2", "network.geometric=false")
-    train(prepared, relative, load_recipe("mien", settings))
-    runs, shares, part = [trained, relative], [0.6, 0.4], prepared.select("test")
+    runs, shares, part = [trained, visual], [0.6, 0.4], prepared.select("test")
     combine(prepared, runs, shares, tmp_path / "both")
     expected = np.zeros((len(part), 50))
     for run, share in zip(runs, shares, strict=True):

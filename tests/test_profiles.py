@@ -14,8 +14,10 @@ from PIL import Image
 from skimage import data
 
 from mien import Recognizer, SubjectProfile
+from mien.cli.people import named_profiles
 from mien.displacement import Reference
-from mien.errors import DataError, ForeignReferenceError, ProfileError
+from mien.errors import DataError, ForeignReferenceError, ProfileError, SeveralFacesError
+from mien.images import resize
 from mien.inference.enrolment import enroll
 from mien.inference.profiles import delete_profile, enrolled_names, find_reference, people_folder
 
@@ -133,6 +135,31 @@ def test_all_photos_make_the_profile(recognizer: Recognizer, shown: Literal["neu
     profile = enroll(recognizer, "Eileen", photos, shown).profile
     assert profile.reference.photo_count == profile.photo_count == 3
     assert profile.reference.kind == {"neutral": "neutral", "mixed": "estimated"}[shown]
+
+
+@pytest.mark.parametrize("shown", ["neutral", "mixed"])
+def test_the_largest_face_is_enrolled_where_that_is_meant(
+    recognizer: Recognizer, shown: Literal["neutral", "mixed"]
+) -> None:
+    alone = data.astronaut()[:300, 70:370]
+    two = np.full((300, 600, 3), 120, np.uint8)
+    two[:, :300] = alone
+    two[30:270, 330:570] = resize(alone, 0.8)
+    assert len(recognizer.detect(two)) == 2
+    with pytest.raises(SeveralFacesError):
+        enroll(recognizer, "Eileen", [two], shown)
+    profile = enroll(recognizer, "Eileen", [two], shown, faces="largest").profile
+    assert profile.reference.photo_count == 1
+
+
+def test_of_all_people_those_of_other_weights_are_left_out(
+    recognizer: Recognizer, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, known in (("Anna", recognizer), ("Ben", Recognizer.load(trained))):
+        enroll(known, name, [data.astronaut()]).profile.save()
+    assert [profile.name for profile in named_profiles(["all"], recognizer.model)] == ["Anna"]
+    assert "Ben" in capsys.readouterr().err
+    assert [profile.name for profile in named_profiles(["Ben"], recognizer.model)] == ["Ben"]
 
 
 @pytest.mark.slow

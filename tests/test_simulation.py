@@ -111,13 +111,14 @@ def test_a_set_is_reread_as_another_predictor_reads_people(
     table, moved = pl.read_parquet(other / "samples.parquet"), prepared.landmarks.reshape(-1, 136) * 0.9 + 5
     table = table.with_columns(landmarks_crop=pl.Series(moved, dtype=SCHEMA["landmarks_crop"]))
     table.write_parquet(other / "samples.parquet")
-    (other / "set.json").write_text(json.dumps({"crop_size": 224, "parameters": {"landmarker": "cnn"}}))
+    about = {"landmarker": "ert", "alignment": "normalised"}  # as if the trees' were another predictor's
+    (other / "set.json").write_text(json.dumps({"crop_size": 224, "parameters": about}))
     script = Path(__file__).parents[1] / "scripts" / "reread.py"
     command = [sys.executable, script, prepared.path, prepared.path, other, out, "--points", points]
     subprocess.run(command, check=True)
     read = PreparedSet.open(out)
     read.verify()
-    assert (read.landmarker, len(read)) == ("cnn", len(prepared))
+    assert (read.landmarker, len(read)) == ("ert", len(prepared))
     error = np.abs(read.landmarks - (prepared.landmarks * 0.9 + 5)).mean()
     assert error < 0.3 * np.abs(read.landmarks - prepared.landmarks).mean()
     elsewhere = read.table[ELSEWHERE].to_numpy().reshape(read.landmarks.shape)

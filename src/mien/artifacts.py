@@ -136,6 +136,12 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """Whether the head wants visual features, all or some, minus the subject's mean feature."""
         return bool(self.recipe.get("network", {}).get("relative_visual")) or bool(self._combined_relative)
 
+    @property
+    def trained_on(self) -> set[str]:
+        """Fingerprints of the sets that its parts were trained on, or calibrated by."""
+        members = self.recipe.get("combination", {}).get("members", [])
+        return {self.data.fingerprint, *(str(member.get("fingerprint", "")) for member in members)}
+
     def relative_features(self, size: int) -> NDArray[np.bool_]:
         """Which of the visual features, (size,), the head wants minus the subject's mean."""
         relative = np.full(size, self.relative_visual and not self._combined_relative)

@@ -32,9 +32,6 @@ DISPLACEMENT_SIZE = 2 * POINT_COUNT
 _FORMAT = 3
 """Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
 
-Vector = NDArray[np.float32]
-"""Shape (136,): x1 y1 ... x68 y68, crop pixels."""
-
 
 @dataclass(frozen=True, eq=False)
 class Reference:

@@ -10,6 +10,7 @@ import typer
 
 from mien.cli.answers import Answers
 from mien.cli.console import print_error, shown, stderr
+from mien.cli.people import named_profiles
 
 if TYPE_CHECKING:
     from mien.inference import Album, Recognizer
@@ -27,9 +28,8 @@ def read_album(
 ) -> Album:
     """Read an album; its people are named by the profiles that `name_from` means."""
     from mien.inference import read_album as read
-    from mien.inference.profiles import find_profiles
 
-    profiles = [profile for name in name_from for profile in find_profiles(name)]
+    profiles = named_profiles(name_from, recognizer.model)
     return read(recognizer, photos, group_by, profiles, workers=workers, executor=executor, progress=progress)
 
 

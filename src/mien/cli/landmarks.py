@@ -48,7 +48,7 @@ def landmarks(
     json: Annotated[bool, typer.Option("--json", help="Print JSON, a list of faces.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="Print CSV, a row a face.")] = False,
 ) -> None:
-    from mien.errors import MienError
+    from mien.errors import PhotoError
     from mien.faces import FaceExtractor
 
     extractor = FaceExtractor(landmarker=landmarker.value)
@@ -57,7 +57,7 @@ def landmarks(
     for photo in named_photos(photos):
         try:
             faces = list(extractor.extract_all(photo))
-        except MienError as error:
+        except PhotoError as error:
             print_error(error)
             failed = True
             continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ import typer
 from mien.cli.console import print_json, print_out, print_table, shown, stderr
 
 if TYPE_CHECKING:
-    from mien.inference import SubjectProfile
+    from mien.inference import ExpressionModel, SubjectProfile
     from mien.inference.enrolment import Shown
 
 people = typer.Typer(
@@ -148,6 +150,21 @@ def delete(name: Name) -> None:
 
     delete_profile(name)
     stderr.print(shown(f"{name} is forgotten"))
+
+
+def named_profiles(names: Sequence[str], model: ExpressionModel) -> list[SubjectProfile]:
+    """The profiles that are meant, see `find_profiles`; of `all`, those that other weights made are left out."""
+    from mien.inference.profiles import find_profiles
+
+    profiles = []
+    for name in names:
+        for profile in find_profiles(name):
+            if name != "all" or profile.fits(model):
+                profiles.append(profile)
+                continue
+            renew = f"mien enroll {shlex.quote(profile.name)} PHOTO... --replace"
+            stderr.print(f"mien: {profile.name} is left out, enrolled with other weights; renew: {renew}")
+    return profiles
 
 
 def _describe(profile: SubjectProfile) -> str:

@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set, see `mien prepare`.")],
     run: Annotated[Path, typer.Argument(help="New folder for the trained run, or for several.")],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file.")] = "mien",
+    recipe: Annotated[str | None, typer.Option(help="Name of a recipe, or a TOML file.", show_default="mien")] = None,
     from_: Annotated[
         str | None,
         typer.Option(
@@ -75,8 +75,9 @@ def train(
     if sum((seeds is not None, folds is not None, leave_one_subject_out)) > 1:
         raise typer.BadParameter("choose one of --seeds, --folds and --leave-one-subject-out")
     several = seeds is not None or folds is not None or leave_one_subject_out
-    if from_ is not None and (several or set_ or points is not None or resume or tensorboard):
+    if from_ is not None and (several or recipe or set_ or points is not None or resume or tensorboard):
         raise typer.BadParameter("--from goes with --allow-leaks and --json, and no other option")
+    recipe = recipe or "mien"
     chosen, data = load_recipe(recipe, set_ or ()), PreparedSet.open(prepared)
     if from_ is not None:
         from mien.training.adapt import adapt

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mien.cli.console import print_error, print_out, progress_bar, refuse_output, shown, stderr
+from mien.cli.people import named_profiles
 
 if TYPE_CHECKING:
     from mien.inference import Recognizer, SubjectProfile
@@ -60,7 +61,6 @@ def video(
 ) -> None:
     from mien.errors import MienError
     from mien.inference import Recognizer
-    from mien.inference.profiles import find_profiles
     from mien.video import Film
     from mien.video.reading import is_camera
 
@@ -75,7 +75,7 @@ def video(
     if seconds is not None and not one_pass:
         raise MienError("--seconds is for a camera, or with --jsonl")
     recognizer = Recognizer.load(run)
-    profiles = [profile for name in reference or () for profile in find_profiles(name)]
+    profiles = named_profiles(reference or (), recognizer.model)
     if one_pass:
         _read_once(film, out, recognizer, profiles, smoothing, jsonl, seconds, top5)
         return

@@ -195,7 +195,7 @@ def _as_option(name: str, value: Any) -> str:
         return f"--fallback {'whole' if value else 'none'}"
     if name == "split":
         return f"--split {'random' if isinstance(value, dict) else value}"
-    if name == "landmark_size" or name.startswith("split."):
+    if name in ("landmark_size", "landmarker", "alignment") or name.startswith("split."):
         option = f"--{name.removeprefix('split.').replace('_', '-')}"
         return f"no {option}" if value is None else f"{option} {value}"
     return name_and_value(name, value)

@@ -22,7 +22,7 @@ from mien.evaluation.metrics import (
     misclassification,
     top_accuracies,
 )
-from mien.evaluation.scoring import run_scores
+from mien.evaluation.scoring import refuse_other_landmarks, run_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,15 @@ def evaluate(runs: Mapping[str, Path], part: PreparedSet) -> list[Result]:
 
     Raises:
         CheckpointError: a folder holds no whole run.
+        DataError: the set holds other landmarks than a run was trained with.
     """
-    return [_evaluate_run(name, run, part) for name, run in runs.items()]
+    metas = {name: load_meta(run) for name, run in runs.items()}
+    for name, run in runs.items():
+        refuse_other_landmarks(run, metas[name], part)
+    return [_evaluate_run(name, run, metas[name], part) for name, run in runs.items()]
 
 
-def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
-    meta = load_meta(run)
+def _evaluate_run(name: str, run: Path, meta: RunMeta, part: PreparedSet) -> Result:
     scores = run_scores(run, part)
     predicted = scores.argmax(axis=1)
     log_file = run / METRICS_FILE
@@ -90,6 +93,6 @@ def _evaluate_run(name: str, run: Path, part: PreparedSet) -> Result:
         misclassification=misclassification(scores, part.labels),
         confusion=confusion(part.labels, predicted),
         meta=meta,
-        own_set=meta.data.fingerprint == part.with_landmarks(meta.data.landmark_size).fingerprint,
+        own_set=meta.trained_on == {part.with_landmarks(meta.data.landmark_size).fingerprint},
         log=[json.loads(line) for line in lines],
     )

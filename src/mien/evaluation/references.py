@@ -26,7 +26,8 @@ MEASURED: tuple[tuple[ReferenceKind, int], ...] = (
     ("estimated", 3),
     ("estimated", 10),
 )
-"""Kinds of reference, and numbers of photos that make each, for which a run is measured and calibrated."""
+"""Kinds of reference, and numbers of photos that make each, for which a run is measured and calibrated, where the
+subjects have so many neutral ones."""
 
 
 def calibrate(
@@ -42,6 +43,8 @@ def calibrate(
     """
     calibrations = []
     for kind, photos in MEASURED:
+        if kind == "neutral" and photos > 1 and not _have_neutral(prepared, photos):
+            continue
         references = references_of(kind, photos, model, prepared, features, seed)
         even = model.even_scores(features, prepared.landmarks, references)
         temperature = fit_temperature(even, prepared.labels)
@@ -49,6 +52,13 @@ def calibrate(
         accuracies = top_accuracies(scores, prepared.labels)
         calibrations.append(Calibration(kind, photos, temperature, float(accuracies[0]), float(accuracies[4])))
     return tuple(calibrations)
+
+
+def _have_neutral(prepared: PreparedSet, photos: int) -> bool:
+    """Whether most photos have so many neutral ones of their subject beside them."""
+    neutral = prepared.labels == 0
+    counts = np.bincount(prepared.subject_numbers, weights=neutral)
+    return bool(np.median(counts[prepared.subject_numbers] - neutral) >= photos)
 
 
 def references_of(

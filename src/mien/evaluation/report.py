@@ -65,6 +65,7 @@ def write_report(
         knowledge=_what_models_know(split, results),
         rows=[result.as_dict() for result in results],
         best=best.name,
+        landmarker=best.meta.landmarker,
         chance_level=CHANCE_LEVEL,
         accuracy=accuracy_plot({result.name: result.accuracies for result in results}),
         confusions=confusion_plots(best),

@@ -13,6 +13,7 @@ from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError
 from mien.evaluation.references import mean_references
 from mien.inference import ExpressionModel
+from mien.inference.model import WEIGHTS
 
 _BATCH = 256
 
@@ -39,8 +40,8 @@ def refuse_other_landmarks(run: Path, meta: RunMeta, prepared: PreparedSet) -> N
     if (prepared.landmarker, prepared.alignment) != (meta.landmarker, meta.alignment):
         raise DataError(
             f"{prepared.path}: prepared with --landmarker {prepared.landmarker} --alignment {prepared.alignment}; "
-            f"for {run} prepare it into another folder with --landmarker {meta.landmarker} --alignment "
-            f"{meta.alignment}"
+            f"for {'the weights that come with mien' if run == WEIGHTS else run} prepare it into another folder with "
+            f"--landmarker {meta.landmarker} --alignment {meta.alignment}"
         )
 
 

@@ -29,7 +29,14 @@ def _load_predictor() -> dlib.shape_predictor:
 
 
 class RegressionTrees:
-    """The 68-point predictor, loaded at first use (about 0.5 s, 100 MB). It does not say how sure it is."""
+    """The 68-point predictor, loaded at first use (about 0.5 s, 100 MB). It does not say how sure it is.
+
+    Raises:
+        MissingExtraError: its file is not installed.
+    """
+
+    def __init__(self) -> None:
+        installed_model(_PREDICTOR_FILE)
 
     @cached_property
     def _predictor(self) -> dlib.shape_predictor:

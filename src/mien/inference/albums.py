@@ -171,12 +171,19 @@ def _compare(
             reference = profile.reference
         references = [reference] * len(own)
         rows = model.probabilities(model.scores(features, landmarks, references), references)
+        moved = model.moved_from_neutral(landmarks, references)
         shown = []
-        for i, row in zip(own.tolist(), rows, strict=True):
+        for i, row, points, actions in zip(own.tolist(), rows, moved, model.actions(moved), strict=True):
             one, place = seen[i], i - first[seen[i].photo]
             before = answers[one.photo][place]
             answers[one.photo][place] = replace(
-                before, probabilities=row, reference=reference, person=name, person_doubtful=bool(doubtful[i])
+                before,
+                probabilities=row,
+                reference=reference,
+                moved=points,
+                actions=actions,
+                person=name,
+                person_doubtful=bool(doubtful[i]),
             )
             shown.append((doubtful[i], one.thumbnail, answers[one.photo][place].phrase))
         shown.sort(key=lambda item: bool(item[0]))

@@ -10,7 +10,6 @@ from typing import Literal
 from mien.errors import PhotoError
 from mien.faces import Faces
 from mien.inference.finding import PhotoLike
-from mien.inference.model import ExpressionModel
 from mien.inference.profiles import SubjectProfile
 from mien.inference.recognizer import Recognizer
 from mien.inference.results import Recognition
@@ -64,18 +63,11 @@ def enroll(
     of_all = [Faces((face.face,), face.photo) for face in seen]
     of_neutral = [face for face, is_neutral in zip(of_all, neutral, strict=True) if is_neutral]
     model = recognizer.model
-    if of_neutral and (shown == "neutral" or _worth(model, "neutral", len(of_neutral)) >= _worth_of_all(model, seen)):
+    worth = model.meta.calibration_for("neutral", len(of_neutral)).top1
+    if of_neutral and (shown == "neutral" or worth >= model.meta.calibration_for("estimated", len(seen)).top1):
         reference = recognizer.neutral_reference(of_neutral)
     else:
         reference = recognizer.reference(of_all)
     today = datetime.now(UTC).date().isoformat()
     profile = SubjectProfile(name, reference, model.meta.landmarker, len(seen), sum(neutral), today)
     return Enrolment(profile, tuple(seen), neutral)
-
-
-def _worth(model: ExpressionModel, kind: Literal["neutral", "estimated"], photos: int) -> float:
-    return model.meta.calibration_for(kind, photos).top1
-
-
-def _worth_of_all(model: ExpressionModel, seen: list[Recognition]) -> float:
-    return _worth(model, "estimated", len(seen))

@@ -35,14 +35,13 @@ def find_faces(extractor: FaceExtractor, photo: PhotoLike, which: WhichFaces) ->
     if isinstance(photo, Faces):
         if not photo:
             raise FaceError("there are no faces in it", photo.photo)
-        wanted = photo if which == "all" else photo[:1]
-        _refuse_several(photo[0], which)
-        return wanted
+        _refuse_several(min(len(photo), photo[0].face_count), which)  # others may have been left out already
+        return photo if which == "all" else photo[:1]
     opened = open_photo(photo)
     try:
         found = extractor.extract_all(opened)
         first = next(found)
-        _refuse_several(first, which)
+        _refuse_several(first.face_count, which)
         return Faces((first, *found) if which == "all" else (first,), opened.name)
     except FaceError as error:
         raise type(error)(error.reason, opened.name, error.count) from error
@@ -75,9 +74,9 @@ def pair_photos(
         raise MienError("more references than photos; give one for each photo")
 
 
-def _refuse_several(face: Face, which: WhichFaces) -> None:
-    if face.face_count > 1 and which == "one":
+def _refuse_several(count: int, which: WhichFaces) -> None:
+    if count > 1 and which == "one":
         raise SeveralFacesError(
-            f"{face.face_count} faces found; crop the photo to one of them, or choose faces='largest' or faces='all'",
-            count=face.face_count,
+            f"{count} faces found; crop the photo to one of them, or choose faces='largest' or faces='all'",
+            count=count,
         )

@@ -122,13 +122,17 @@ class SubjectProfile:
         """The same profile under another name."""
         return replace(self, name=name)
 
+    def fits(self, model: ExpressionModel) -> bool:
+        """Whether it was made with these weights and their landmarks."""
+        return self.reference.model == model.identity and self.landmarker == model.meta.landmarker
+
     def reference_for(self, model: ExpressionModel) -> Reference:
         """The reference, for faces that `model` reads.
 
         Raises:
             ForeignReferenceError: the profile was made with other weights, or other landmarks.
         """
-        if self.reference.model != model.identity or self.landmarker != model.meta.landmarker:
+        if not self.fits(model):
             run = "" if model.path == WEIGHTS else f" --run {_quoted(str(model.path))}"
             raise ForeignReferenceError(
                 f"the profile of {self.name} was made with other weights; renew it from photos of the person: "
@@ -180,7 +184,10 @@ def find_reference(named: str, model: ExpressionModel) -> Reference:
     """
     if os.path.isfile(named):
         reference = Reference.load(named)
-        model.refuse_foreign(reference)
+        try:
+            model.refuse_foreign(reference)
+        except ForeignReferenceError as error:
+            raise ForeignReferenceError(f"{named}: {error}") from error
         return reference
     if os.sep in named or named.startswith(".") or not _NAME.fullmatch(named):
         raise DataError(f"{named}: no such file; name one that --save-reference wrote, or somebody enrolled")

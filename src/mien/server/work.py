@@ -154,7 +154,7 @@ def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dic
 
     photos = [attempt(open_bounded, content, most_pixels) for content in contents]
     usable = [photo for photo in photos if not isinstance(photo, Problem)]
-    profiles = find_profiles("all") if people else []
+    profiles = [profile for profile in find_profiles("all") if profile.fits(recognizer().model)] if people else []
     album = read_album(recognizer(), usable, profiles=profiles, workers=1)
     read = iter(album.photos)
     return {
@@ -189,9 +189,7 @@ def list_people() -> list[dict[str, Any]]:
             profile.reference_for(recognizer().model)
             usable = True
         kept = (profile.photo_count, profile.neutral_count, profile.enrolled) if usable else (0, 0, "")
-        people.append(
-            dict(zip(("name", "usable", "photos", "neutral", "enrolled"), (name, usable, *kept), strict=True))
-        )
+        people.append(dict(zip(_OF_PERSON, (name, usable, *kept), strict=True)))
     return people
 
 

@@ -156,6 +156,9 @@ def _train_method(prepared: PreparedSet, out: Path, method: Method, report: Repo
     return run
 
 
+_LANDMARKERS = {"cnn": "mien's own network", "ert": "dlib's regression trees"}
+
+
 def _describe_setup(preset: str, settings: Sequence[str], fused: Result) -> dict[str, str]:
     """What to know about the runs: name -> text."""
     meta = fused.meta
@@ -168,6 +171,8 @@ def _describe_setup(preset: str, settings: Sequence[str], fused: Result) -> dict
         "Networks": f"{network['visual']} branch, head {network['head']}, dropout {network['dropout']:g}, "
         f"{training['optimiser']}, rate {training['learning_rate']:g}, {training['iterations']:,} iterations of "
         f"{training['batch_size']} photos (the paper: AlexNet branch, SGD, {paper.ITERATIONS:,} of 32)",
+        "Landmarks": f"{_LANDMARKERS[meta.landmarker]}, alignment {meta.alignment} (the paper: regression trees, "
+        "alignment similarity)",
         "Trained on": f"{trained_on.photos:,} photos of {trained_on.subjects} subjects, set {meta.data.fingerprint}",
         "Machine": f"{machine['device']}, {machine['processor']}, {machine['precision']}; mien "
         f"{versions['mien']}{commit}, torch {versions['torch']}",

@@ -118,7 +118,7 @@ def _compare(model: ExpressionModel, training: PreparedSet) -> Iterator[_Seen]:
         references = references_of(kind, photos, model, training, features)
         pairs = zip(training.landmarks, references, strict=True)
         moved = np.stack([displacement(points, used) for points, used in pairs])
-        probabilities = model.probabilities(model.scores(features, training.landmarks, references), references)
+        probabilities = model.probabilities(model.even_scores(features, training.landmarks, references), references)
         yield _Seen(moved, np.log(np.maximum(probabilities, 1e-9)))
 
 

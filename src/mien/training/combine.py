@@ -26,6 +26,7 @@ from mien.artifacts import (
 from mien.datasets.prepared import PreparedSet
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
+from mien.inference import ExpressionModel
 from mien.labels import Commonness
 from mien.models.combination import Member, combine_encoders, combine_heads
 from mien.training.machine import code_version
@@ -42,8 +43,7 @@ def combine(
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
     Visual features of all that have a visual branch lie side by side. Population, landmarks and alignment are those
-    of the first; runs without a geometric branch may have been trained with another predictor of landmarks, and
-    visual branches with another alignment.
+    of the first that reads landmarks; the pictures of others may have been aligned by other landmarks.
 
     Args:
         prepared: the set whose validation subjects calibrate.
@@ -64,15 +64,26 @@ def combine(
     metas = [_read_whole(run) for run in runs]
     if any("combination" in meta.recipe for meta in metas):
         raise DataError("one of the runs is a combination already; name the runs that it was made of")
-    if len({(meta.landmarker, meta.data.landmark_size) for meta in metas if _reads_landmarks(meta)}) > 1:
-        raise DataError("the runs were trained on different landmarks; combine runs of one predictor and crop size")
-    refuse_other_landmarks(runs[0], metas[0], prepared)
-    prepared = prepared.with_landmarks(metas[0].data.landmark_size)
+    reading = [number for number, run in enumerate(runs) if _reads_landmarks(run, metas[number])]
+    for number in reading:
+        refuse_other_landmarks(runs[number], metas[number], prepared)
+    if len({metas[number].data.landmark_size for number in reading}) > 1:
+        raise DataError("the runs were trained on landmarks from crops of different sizes; combine runs of one size")
+    first = reading[0] if reading else 0
+    prepared = prepared.with_landmarks(metas[first].data.landmark_size)
     validation = prepared.select("validation")
     visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
     combination: dict[str, Any] = {
         "members": [
-            {"share": round(share / sum(shares), 4), "recipe": meta.recipe, "data": meta.data.name, "code": meta.code}
+            {
+                "share": round(share / sum(shares), 4),
+                "recipe": meta.recipe,
+                "data": meta.data.name,
+                "fingerprint": meta.data.fingerprint,
+                "points": meta.data.points,
+                "landmarker": meta.landmarker,
+                "code": meta.code,
+            }
             for share, meta in zip(shares, metas, strict=True)
         ],
     }
@@ -94,9 +105,9 @@ def combine(
             for number, (path, share, meta) in enumerate(zip(runs, shares, metas, strict=True))
         ]
         combine_heads(members, run / HEAD_FILE)
-        shutil.copyfile(runs[0] / POPULATION_FILE, run / POPULATION_FILE)
+        shutil.copyfile(runs[first] / POPULATION_FILE, run / POPULATION_FILE)
         meta = structs.replace(
-            metas[0],
+            metas[first],
             name="combined",
             recipe={"combination": combination},
             data=TrainingData(
@@ -131,5 +142,5 @@ def _read_whole(run: Path) -> RunMeta:
     return meta
 
 
-def _reads_landmarks(meta: RunMeta) -> bool:
-    return bool(meta.recipe.get("network", {}).get("geometric", True))
+def _reads_landmarks(run: Path, meta: RunMeta) -> bool:
+    return bool(ExpressionModel.open(run, meta).inputs - {"feature"})

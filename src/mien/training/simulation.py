@@ -1,7 +1,7 @@
 """Photos that were not taken, as a predictor of landmarks would have read them: geometry of many subjects.
 
-A predictor reads true points with errors that are for the most part a linear map of the points themselves (it follows
-brows that are raised far by half); the rest differs between people and between photos. All three are learnt from
+A predictor reads true points with errors that are for the most part a linear map of the points themselves (dlib's
+trees follow brows too far); the rest differs between people and between photos. All three are learnt from
 synthetic photos that were prepared, and put upon points for which no photo exists.
 """
 
