@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError
 from mien.faces import FaceExtractor
-from mien.faces.cnn import WEIGHTS, LandmarkModel
+from mien.faces.cnn import LandmarkModel
 from mien.faces.ert import RegressionTrees
-from mien.faces.landmarks import ALIGNED_BOX, Landmarker
+from mien.faces.landmarks import ALIGNED_BOX, NETWORK_FILE, Landmarker
 from mien.faces.points68 import INNER, eye_distance
 from mien.images import RGBImage, read_rgb
 from mien.training.landmarks.template import read_template
@@ -106,7 +106,7 @@ def _time(landmarker: Landmarker, photo: RGBImage, points: NDArray[np.float32]) 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=NETWORK_FILE)
     parser.add_argument("--folds", type=int, default=0)
     parser.add_argument("--held-out", type=int, default=0)
     arguments = parser.parse_args()

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from mien.errors import MienError
 from mien.faces import FaceExtractor
-from mien.faces.cnn import WEIGHTS, LandmarkModel
+from mien.faces.cnn import LandmarkModel
+from mien.faces.landmarks import NETWORK_FILE
 from mien.faces.points68 import eye_distance
 from mien.synth.anatomy import draw_subject
 from mien.synth.assets import load_head_assets
@@ -85,6 +86,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subjects", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=NETWORK_FILE)
     arguments = parser.parse_args()
     main(arguments.subjects, arguments.seed, arguments.weights)

@@ -71,6 +71,7 @@ def reread(prepared: Path, one: PreparedSet, other: PreparedSet, out: Path, poin
     write_parquet(out / SAMPLES_FILE, table.drop(finer).with_columns(**columns))
     by = {"photos of people": len(theirs), "from": synthetic.landmarker, "by": [one.fingerprint, other.fingerprint]}
     parameters = {**info.get("parameters", {}), "landmarker": other.landmarker, "reread": by}
+    parameters["landmarker_version"] = other.landmarker_version
     write_json(out / SET_FILE, {**info, "parameters": parameters, "files": hash_files(out, synthetic.crop_size)})
     return len(theirs)
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,14 +16,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from msgspec import structs
 from PIL import Image
 from skimage import data
 
 import mien
-from mien.artifacts import ENCODER_FILE, HEAD_FILE, META_FILE, POPULATION_FILE
+from mien.artifacts import ENCODER_FILE, HEAD_FILE, META_FILE, POPULATION_FILE, load_meta, save_meta
+from mien.datasets.prepared import PreparedSet
 from mien.drawing.recognition import draw_recognition
 from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
+from mien.evaluation.scoring import refuse_other_landmarks
 from mien.faces.identity import ONE_PERSON
+from mien.faces.landmarks import landmarker_version
 from mien.inference import ExpressionModel, Recognitions, Recognizer
 from mien.inference.results import COLUMNS, OTHER_PERSON, UNSURE
 from mien.jobs.executors import LocalProcesses
@@ -393,3 +398,23 @@ def test_reading_a_photo_leaves_nothing_in_the_temporary_folder(tmp_path: Path) 
         timeout=120,
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_weights_know_the_predictor_that_comes_with_them() -> None:
+    meta = Recognizer.load().meta
+    assert (meta.landmarker, meta.landmarker_version) == ("cnn", landmarker_version("cnn"))
+
+
+def test_a_run_of_another_version_of_the_predictor_is_refused(
+    trained: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    save_meta(run, structs.replace(load_meta(trained), landmarker_version="01234567"))
+    with pytest.raises(CheckpointError):
+        Recognizer.load(run)
+    parameters = {**prepared.info["parameters"], "landmarker_version": "76543210"}
+    other = replace(prepared, info={**prepared.info, "parameters": parameters})
+    with pytest.raises(DataError):
+        refuse_other_landmarks(run, load_meta(run), other)
+    refuse_other_landmarks(run, load_meta(run), prepared)

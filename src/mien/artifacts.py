@@ -104,6 +104,7 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         calibration: by kind of reference and number of photos.
         files: name -> SHA-256 of the other files that recognition reads.
         landmarker: what found the 68 landmarks: `cnn`, mien's network, or `ert`, dlib's ensemble of regression trees.
+        landmarker_version: of `cnn`, 8 hexadecimal digits; "" where it is not known.
         alignment: of the crops: the paper's similarity, or stretched to one distance of the eyes.
         crop_size: side of the crops in pixels.
         common: by `Use` of a reference, how many times as common something is held to be as where all classes are
@@ -122,6 +123,7 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     calibration: tuple[Calibration, ...]
     files: dict[str, str]
     landmarker: Literal["cnn", "ert"] = "ert"
+    landmarker_version: str = ""
     alignment: Literal["similarity", "normalised"] = "similarity"
     crop_size: int = 224
     common: dict[Use, dict[str, Annotated[float, msgspec.Meta(gt=0)]]] = {}

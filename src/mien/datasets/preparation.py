@@ -37,7 +37,7 @@ from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
-from mien.faces.landmarks import LandmarkerName
+from mien.faces.landmarks import LandmarkerName, landmarker_version
 from mien.files import hash_file, saying_where, write_json, write_parquet
 from mien.images import PhotoFile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
@@ -153,6 +153,7 @@ class Preparation:
             "crop_size": self.crop_size,
             "landmark_size": self.landmark_size,
             "landmarker": self.landmarker,
+            "landmarker_version": landmarker_version(self.landmarker),
             "alignment": self.alignment,
             "whole_without_face": self.whole_without_face,
             "split": self.split if self.split in RANGES else shares,

@@ -257,6 +257,11 @@ class PreparedSet:
         return "cnn" if self._parameter("landmarker") == "cnn" else "ert"
 
     @cached_property
+    def landmarker_version(self) -> str:
+        """Of what found them, see `mien.faces.landmarks.landmarker_version`; "" where the set does not know."""
+        return str(self._parameter("landmarker_version") or "")
+
+    @cached_property
     def alignment(self) -> AlignmentName:
         """How its faces are aligned."""
         return "normalised" if self._parameter("alignment") == "normalised" else "similarity"

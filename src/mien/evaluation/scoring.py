@@ -43,6 +43,12 @@ def refuse_other_landmarks(run: Path, meta: RunMeta, prepared: PreparedSet) -> N
             f"for {'the weights that come with mien' if run == WEIGHTS else run} prepare it into another folder with "
             f"--landmarker {meta.landmarker} --alignment {meta.alignment}"
         )
+    versions = {prepared.landmarker_version, meta.landmarker_version} - {""}
+    if len(versions) > 1:
+        raise DataError(
+            f"{prepared.path}: landmarks of another version of mien's predictor than {run} knows; prepare it again "
+            "into another folder"
+        )
 
 
 def precompute_features(model: ExpressionModel, prepared: PreparedSet) -> NDArray[np.float32]:

@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.faces.alignment import Similarity, photo_to_crop, warp
-from mien.faces.landmarks import ALIGNED_BOX, Marks
+from mien.faces.landmarks import ALIGNED_BOX, NETWORK_FILE, Marks
 from mien.faces.networks import open_network
 from mien.faces.points68 import MIRROR, eye_distance
 from mien.images import RGBImage
 
-WEIGHTS = Path(__file__).with_name("landmarks.onnx")
 INPUT_SIZE = 112
 """Side of the grey crop that the network sees, in pixels."""
 _NEAR = 0.05
@@ -32,7 +31,7 @@ class LandmarkModel:
         weights: an ONNX file as `mien train-landmarks` writes it.
     """
 
-    def __init__(self, weights: Path = WEIGHTS) -> None:
+    def __init__(self, weights: Path = NETWORK_FILE) -> None:
         self.weights = weights
 
     def mark(self, image: RGBImage, box: NDArray[np.floating]) -> Marks:

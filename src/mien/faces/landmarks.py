@@ -7,14 +7,19 @@ ert   dlib's ensemble of regression trees (`mien.faces.ert`), the paper's choice
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.files import hash_file
 from mien.images import RGBImage
 
 LandmarkerName = Literal["cnn", "ert"]
+NETWORK_FILE = Path(__file__).with_name("landmarks.onnx")
+"""Of `cnn`."""
 
 ALIGNED_BOX = np.array([29, 47, 184, 202]) / 224
 """Where dlib's detector sees the face in an aligned crop: the median over real faces, as a share of the side."""
@@ -58,3 +63,9 @@ class Landmarker(Protocol):
 
     def glance(self, crop: RGBImage) -> Marks:
         """The same by one look, where `mark_aligned` may take several: for films."""
+
+
+@cache
+def landmarker_version(name: LandmarkerName) -> str:
+    """What changes when a predictor is trained anew, 8 hexadecimal digits; "" for `ert`, which does not change."""
+    return hash_file(NETWORK_FILE)[:8] if name == "cnn" else ""

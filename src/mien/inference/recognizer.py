@@ -23,6 +23,7 @@ from mien.artifacts import Calibration, RunMeta
 from mien.displacement import Reference
 from mien.errors import CheckpointError, MienError, PhotoError
 from mien.faces import FaceExtractor, Faces
+from mien.faces.landmarks import landmarker_version
 from mien.inference.classification import EncodedFaces, classify
 from mien.inference.doubts import with_expressive, with_identity
 from mien.inference.finding import PhotoLike, WhichFaces, find_faces, list_photos, pair_photos
@@ -71,14 +72,19 @@ class Recognizer:
         """Load a trained run, or the weights that come with mien; arguments as for the class.
 
         Raises:
-            CheckpointError: no such run, an unfinished or damaged one, one of another version of mien, or one whose
-                landmarks come from crops of another size.
+            CheckpointError: no such run, an unfinished or damaged one, one of another version of mien or of its
+                predictor of landmarks, or one whose landmarks come from crops of another size.
         """
         model = ExpressionModel.load(run)
         if size := model.meta.data.landmark_size:
             raise CheckpointError(
                 f"{model.path}: trained with landmarks from crops of {size} pixels; name a run of those from crops "
                 "of its pictures' own size"
+            )
+        if model.meta.landmarker_version not in ("", landmarker_version(model.meta.landmarker)):
+            raise CheckpointError(
+                f"{model.path}: trained on landmarks of another version of mien's predictor; prepare its set, and "
+                "train it again"
             )
         return cls(model, trust_reference=trust_reference, unsure_below=unsure_below)
 

@@ -109,6 +109,7 @@ def combine(
         meta = structs.replace(
             metas[first],
             name="combined",
+            landmarker_version=prepared.landmarker_version,
             recipe={"combination": combination},
             data=TrainingData(
                 prepared.path.name,

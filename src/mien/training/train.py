@@ -134,6 +134,7 @@ def _train(
         calibration=(),
         files=hash_files(run),
         landmarker=prepared.landmarker,
+        landmarker_version=prepared.landmarker_version,
         alignment=prepared.alignment,
         crop_size=prepared.crop_size,
         machine=trained.machine,
