@@ -44,6 +44,7 @@ def test_every_subject_outside_the_test_part_is_held_out_once(prepared: Prepared
         parts = [set(trial.prepared.select(part).subjects) for part in ("train", "validation")]
         assert parts[0] | parts[1] == set(known)
         assert not parts[0] & parts[1]
+    assert len({trial.prepared.fingerprint for trial in trials} | {prepared.fingerprint}) == len(trials) + 1
 
 
 def test_folds_are_trained_and_summed_up(prepared: PreparedSet, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ from mien.labels import texts_to_indices
 
 SAMPLES_FILE = "samples.parquet"
 SET_FILE = "set.json"
+HELD_OUT = "held_out"
+"""Key of `PreparedSet.info`: the subjects that validate, where a trial splits the set otherwise."""
 WORK_FOLDER = "shards"
 """Holds the plan and the finished shards while a set is being prepared."""
 
@@ -303,11 +305,14 @@ class PreparedSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with any photo, label, landmark or split of the set."""
+        """16 hexadecimal digits that change with any photo, label, landmark or split, and with the subjects that are
+        held out in place of its split."""
         digest = hashlib.sha256((self.path / SAMPLES_FILE).read_bytes())
         digest.update(str(self.crop_size).encode())
         if self.landmark_size is not None:
             digest.update(f" {self.landmark_size}".encode())
+        if HELD_OUT in self.info:
+            digest.update(json.dumps(self.info[HELD_OUT]).encode())
         return digest.hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
 """What was recognised: one `Recognition` a face, `Recognitions` for all of a photo or of many.
 
 **The rule.** A network gives a probability to each of 50 classes. The likeliest class is the answer; its two emotions
-are the dominant and the complementary one. All else (`matrix`, `emotions`, `top`) says how the rest is spread.
+are the dominant and the complementary one. All else (`matrix`, `neutral`, `top`) says how the rest is spread.
 """
 
 from __future__ import annotations

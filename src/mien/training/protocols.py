@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from mien.datasets.prepared import PreparedSet
+from mien.datasets.prepared import HELD_OUT, PreparedSet
 from mien.errors import DataError
 from mien.evaluation.metrics import interval_of_mean
 from mien.files import write_json
@@ -148,4 +148,4 @@ def train_trials(
 def _holding_out(known: PreparedSet, subjects: list[str]) -> PreparedSet:
     held = pl.col("subject").is_in(subjects)
     split = pl.when(held).then(pl.lit("validation")).otherwise(pl.lit("train"))
-    return replace(known, table=known.table.with_columns(split=split))
+    return replace(known, table=known.table.with_columns(split=split), info={**known.info, HELD_OUT: subjects})
