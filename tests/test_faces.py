@@ -342,3 +342,19 @@ def test_a_stretched_crop_shows_its_points_where_they_are_said_to_be() -> None:
     crop = warp(image, Similarity(1, 0), 224, stretch=0.5)
     row, column = np.unravel_index(crop[..., 0].argmax(), crop.shape[:2])
     np.testing.assert_allclose([column, row], stretched(np.array([61.0, 101.0]), 0.5), atol=1.01)
+
+
+@pytest.mark.parametrize("stretch", [0.7, 0.85, 1.0, 1.2])
+@pytest.mark.parametrize("scale", [0.9, 0.3, 0.11])
+def test_a_crop_inside_its_photo_has_no_black_edge(stretch: float, scale: float) -> None:
+    side = round(2.2 * 224 / scale)
+    alignment = Similarity(complex(scale), 112 - scale * side / 2 * (1 + 1j))
+    assert warp(np.full((side, side, 3), 200, np.uint8), alignment, stretch=stretch).min() == 200
+
+
+def test_a_photo_and_a_larger_copy_show_the_same_crop(astronaut: np.ndarray, extractor: FaceExtractor) -> None:
+    narrow = cv2.resize(astronaut, None, fx=0.9, fy=0.75, interpolation=cv2.INTER_AREA)  # a face that is too broad
+    large = cv2.resize(narrow, None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+    crops = [extractor.extract(photo).crop.astype(int) for photo in (narrow, large)]
+    assert extractor.extract(large).stretch < 0.95
+    assert np.abs(crops[0] - crops[1]).mean() < 6

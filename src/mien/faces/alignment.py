@@ -148,16 +148,19 @@ def warp(image: RGBImage, alignment: Similarity, size: int = CROP_SIZE, stretch:
     """
     step = int(1 / alignment.scale)
     if step >= 2:
-        image, alignment = _average_around_crop(image, alignment, size, step)
+        image, alignment = _average_around_crop(image, alignment, size, step, stretch)
     matrix = alignment.matrix.astype(np.float64)
     matrix[0] *= stretch
     matrix[0, 2] += size / 2 * (1 - stretch)
     return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR)
 
 
-def _average_around_crop(image: RGBImage, alignment: Similarity, size: int, step: int) -> tuple[RGBImage, Similarity]:
-    """Cut out what the crop shows and average blocks of `step` x `step` pixels."""
-    corners = alignment.inverse().apply(np.array([[0, 0], [size, 0], [0, size], [size, size]]))
+def _average_around_crop(
+    image: RGBImage, alignment: Similarity, size: int, step: int, stretch: float
+) -> tuple[RGBImage, Similarity]:
+    """Cut out what the crop shows (more, where it is narrowed) and average blocks of `step` x `step` pixels."""
+    shown = stretched(np.array([[0, 0], [size, 0], [0, size], [size, size]]), 1 / stretch, size)
+    corners = alignment.inverse().apply(shown)
     height, width = image.shape[:2]
     left, top = np.clip(np.floor(corners.min(axis=0)).astype(int) - 2 * step, 0, (width, height))
     right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2 * step, 0, (width, height))
