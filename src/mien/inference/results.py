@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _BOX = ("left", "top", "right", "bottom")
 DOUBTFUL_PERSON = "doubtful person"
 OTHER_PERSON, UNSURE = "other person", "unsure"
-UNSURE_BELOW = 0.1
+UNSURE_BELOW = 0.15
 """Probability of the likeliest class below which an answer is unsure, unless told otherwise; chance is 0.02. See
 docs/experiments.md for how often that is, and how often such answers are right."""
 COLUMNS: dict[str, type] = {
