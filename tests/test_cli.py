@@ -1,5 +1,6 @@
 """The command line as people meet it: in a process of its own."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -16,9 +17,10 @@ from skimage import data
 
 from mien.cli import app
 from mien.cli.answers import answers_to
+from mien.cli.predict import predict
 from mien.datasets import PreparedSet
 from mien.errors import PhotoError
-from mien.inference.results import COLUMNS, Recognitions
+from mien.inference.results import COLUMNS, UNSURE_BELOW, Recognitions
 
 
 def _mien(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -404,3 +406,7 @@ def test_a_cluster_reads_photos_as_one_process_does(astronaut: Path, trained: Pa
     alone, cluster = _mien(*words), _mien(*words, "--ray", "local")
     assert alone.returncode == cluster.returncode == 2
     assert cluster.stdout == alone.stdout
+
+
+def test_the_command_line_calls_answers_unsure_where_python_does() -> None:
+    assert inspect.signature(predict).parameters["unsure_below"].default == UNSURE_BELOW

@@ -76,7 +76,7 @@ def predict(
     ] = False,
     unsure_below: Annotated[
         float, typer.Option(min=0, max=1, help="Call answers unsure whose probability is lower.")
-    ] = 0.1,
+    ] = 0.15,
     run: Annotated[
         Path | None, typer.Option(help="A trained run.", show_default="the weights that come with mien")
     ] = None,
