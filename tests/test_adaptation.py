@@ -36,6 +36,7 @@ def test_classes_that_the_set_lacks_keep_their_scores() -> None:
     assert np.flatnonzero(added.any(axis=0)).tolist() == [3, 9]
 
 
+@pytest.mark.slow
 def test_a_run_learns_from_a_set_and_knows_where_it_came_from(
     trained: Path, prepared: PreparedSet, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_photos_of_one_person_are_compared_with_one_another_though_one_is_bad(
     assert bad["photo"] == str(tmp_path / "empty.jpg")
 
 
+@pytest.mark.slow
 def test_a_reference_of_another_person_is_warned_of_in_a_line_unless_it_is_trusted(
     astronaut: Path, trained: Path, small_synthetic_set: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_reference_of_another_person_is_warned_of_in_a_line_unless_it_is_trust
     assert str(one) not in line
 
 
+@pytest.mark.slow
 def test_photos_of_one_person_are_told_their_reference_in_every_form(astronaut: Path, trained: Path) -> None:
     for form in ((), ("--json",)):
         answer = _mien("predict", astronaut, astronaut, "--run", trained, "--same-person", *form)
@@ -155,6 +157,7 @@ def test_words_that_contradict_are_refused(astronaut: Path, words: tuple[str, ..
     assert answer.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_names_of_photos_are_shown_as_they_are(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +173,7 @@ def test_names_of_photos_are_shown_as_they_are(
     assert [entry["photo"] for entry in json.loads(answer.stdout)] == odd
 
 
+@pytest.mark.slow
 def test_predict_draws_a_picture_and_compares_with_a_neutral_photo(
     astronaut: Path, trained: Path, tmp_path: Path
 ) -> None:
@@ -182,6 +186,7 @@ def test_predict_draws_a_picture_and_compares_with_a_neutral_photo(
         assert drawn.size[0] > 1000
 
 
+@pytest.mark.slow
 def test_answers_survive_every_encoding_of_stdout(trained: Path, tmp_path: Path) -> None:
     photo = tmp_path / "\u7b11_\u0444\u043e\u0442\u043e.png"
     Image.fromarray(data.astronaut()).save(photo)
@@ -192,6 +197,7 @@ def test_answers_survive_every_encoding_of_stdout(trained: Path, tmp_path: Path)
         assert json.loads(answer.stdout.decode(encoding))[0]["photo"] == str(photo)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "json"])
 def test_a_run_that_fails_before_its_first_answer_leaves_the_file_of_before(
     astronaut: Path, trained: Path, tmp_path: Path, ending: str
@@ -224,6 +230,7 @@ def test_answers_that_came_before_a_failure_stay_and_none_before_them_is_lost(tm
         assert "of before" not in out.read_text()
 
 
+@pytest.mark.slow
 def test_answers_go_into_files_by_their_ending(astronaut: Path, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "one.png").write_bytes(astronaut.read_bytes())
@@ -244,6 +251,7 @@ def test_answers_go_into_files_by_their_ending(astronaut: Path, trained: Path, t
     assert [Path(line["photo"]).name for line in lines] == ["one.png", "two.png"]
 
 
+@pytest.mark.slow
 def test_a_photo_on_stdin_and_a_pattern_are_read(astronaut: Path, trained: Path) -> None:
     command = [sys.executable, "-m", "mien", "predict", "-", "--run", str(trained), "--jsonl"]
     piped = subprocess.run(command, input=astronaut.read_bytes(), capture_output=True, check=True, timeout=120)
@@ -251,6 +259,7 @@ def test_a_photo_on_stdin_and_a_pattern_are_read(astronaut: Path, trained: Path)
     assert json.loads(piped.stdout)["matrix"] == json.loads(named.stdout)["matrix"]
 
 
+@pytest.mark.slow
 def test_a_saved_reference_serves_later_photos(astronaut: Path, trained: Path, tmp_path: Path) -> None:
     saved = tmp_path / "me.reference"
     words = ("predict", astronaut, "--run", trained, "--json")
@@ -317,6 +326,7 @@ def test_a_bad_source_is_one_line_and_leaves_nothing_behind(tmp_path: Path, kind
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["prepare", "synth", "train"])
 def test_an_output_folder_with_other_content_is_left_as_it_is(
     tmp_path: Path, command: str, astronaut: Path, prepared: PreparedSet
@@ -333,6 +343,7 @@ def test_an_output_folder_with_other_content_is_left_as_it_is(
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.slow
 def test_nothing_is_written_over_what_is_read(prepared: PreparedSet, tmp_path: Path) -> None:
     before = (prepared.path / "samples.parquet").read_bytes()
     order = tmp_path / "order.txt"
@@ -354,6 +365,7 @@ def test_it_tells_its_version() -> None:
     assert _mien("--version").stdout == f"mien {version('mien')}\n"
 
 
+@pytest.mark.slow
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
     words = ["prepare", tmp_path / "nowhere", tmp_path / "out"]
     for place in (0, 1, 3):
@@ -368,6 +380,7 @@ def test_help_tells_defaults(command: str, default: str) -> None:
     assert default in shown
 
 
+@pytest.mark.slow
 def test_train_and_evaluate_from_the_command_line(prepared: PreparedSet, tmp_path: Path) -> None:
     trained = _mien("train", prepared.path, tmp_path / "svm", "--recipe", "svm", "--json")
     assert json.loads(trained.stdout)["method"] == "svm"
@@ -378,6 +391,7 @@ def test_train_and_evaluate_from_the_command_line(prepared: PreparedSet, tmp_pat
     assert (tmp_path / "report.html").stat().st_size > 50_000
 
 
+@pytest.mark.slow
 def test_preparing_tells_by_its_exit_code_that_a_photo_was_unusable_and_the_set_can_be_inspected(
     astronaut: Path, tmp_path: Path
 ) -> None:

@@ -154,6 +154,7 @@ def test_the_detector_of_the_package_is_dlibs_own() -> None:
             assert list(found) == list(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["coins", "camera", "chelsea", "coffee", "rocket", "grass", "gravel", "brick", "page"]
 )

@@ -195,6 +195,7 @@ def test_reducing_a_stored_picture_is_reducing_the_upright_one(turn: int, side: 
     np.testing.assert_array_equal(Image.fromarray(upright).transpose(UNDO[turn]) if turn in UNDO else upright, noise)
 
 
+@pytest.mark.slow
 def test_a_large_file_reduces_exactly_as_the_array_of_its_pixels(tmp_path: Path, face: Image.Image) -> None:
     face.resize((5501, 5507)).save(tmp_path / "large.png", compress_level=1)
     photo = open_photo(tmp_path / "large.png")

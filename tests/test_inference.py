@@ -276,6 +276,7 @@ def test_faces_that_were_found_before_are_read_as_their_photo(recognizer: Recogn
     np.testing.assert_array_equal(recognizer.recognize(found[0]).probabilities, expected)
 
 
+@pytest.mark.slow
 def test_many_photos_come_lazily_in_order_with_errors_as_rows(
     recognizer: Recognizer, faces: list[Path], tmp_path: Path
 ) -> None:

@@ -93,6 +93,7 @@ def _whole(folder: Path) -> bytes:
 EXPECTED = b"".join(bytes([number + 1]) * SIZE for number in range(3))
 
 
+@pytest.mark.slow
 def test_a_job_that_was_killed_at_any_step_ends_with_the_bytes_of_an_undisturbed_one(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])

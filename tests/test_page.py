@@ -21,6 +21,7 @@ if CHROMIUM is None:
 
 from server_process import SAMPLES, ServerProcess, sample  # noqa: E402
 
+pytestmark = pytest.mark.slow  # a browser
 expect = playwright.expect
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 PERCENT = re.compile(r"\d%")
@@ -285,7 +286,6 @@ def test_light_and_dark_follow_the_system_and_the_button(page: Any) -> None:
     expect(root).to_have_attribute("data-theme", "light")
 
 
-@pytest.mark.slow
 def test_a_token_is_asked_for_on_the_page(browser: Any, tmp_path: Path) -> None:
     with ServerProcess(tmp_path, "--workers", "1", MIEN_TOKEN="a-long-enough-token") as guarded:
         context = browser.new_context()
@@ -307,7 +307,6 @@ def test_a_token_is_asked_for_on_the_page(browser: Any, tmp_path: Path) -> None:
         context.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser: Any, server: ServerProcess, theme: str) -> None:
     if not AXE.is_file():

@@ -239,6 +239,7 @@ def _prepare(photos: Path, out: Path, kill_after: int | None = None) -> None:
     PREPARATION.run(read_source(photos), out, progress=report)
 
 
+@pytest.mark.slow
 def test_after_real_kills_at_every_step_the_bytes_are_those_of_an_undisturbed_run(
     photos: Path, whole: Path, tmp_path: Path
 ) -> None:

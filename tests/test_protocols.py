@@ -15,6 +15,7 @@ from mien.training.tensorboard import write_tensorboard
 TINY = ('network.visual="none"', "training.iterations=3", "training.validate_every=3", "training.batch_size=8")
 
 
+@pytest.mark.slow
 def test_seeds_give_a_mean_and_its_interval_and_are_not_trained_twice(prepared: PreparedSet, tmp_path: Path) -> None:
     trials = seed_trials(prepared, load_recipe("quick", (*TINY, "training.seed=4")), 3)
     assert [trial.folder for trial in trials] == ["seed-4", "seed-5", "seed-6"]
@@ -47,6 +48,7 @@ def test_every_subject_outside_the_test_part_is_held_out_once(prepared: Prepared
     assert len({trial.prepared.fingerprint for trial in trials} | {prepared.fingerprint}) == len(trials) + 1
 
 
+@pytest.mark.slow
 def test_folds_are_trained_and_summed_up(prepared: PreparedSet, tmp_path: Path) -> None:
     summary = train_trials(fold_trials(prepared, load_recipe("svm"), 2), tmp_path / "runs")
     assert list(summary["runs"]) == ["fold-0", "fold-1"]
@@ -64,6 +66,7 @@ def test_one_seed_has_no_interval(prepared: PreparedSet) -> None:
         seed_trials(prepared, load_recipe("svm"), 1)
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_every_validation_of_every_run_back(prepared: PreparedSet, tmp_path: Path) -> None:
     write = write_tensorboard(tmp_path / "boards")
     assert not (tmp_path / "boards").exists()

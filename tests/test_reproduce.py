@@ -34,6 +34,7 @@ def test_the_methods_of_a_preset_differ_as_the_paper_says(preset: str) -> None:
         assert all(recipe.training.loss == "hinge" for key, recipe in recipes.items() if key != "cross-entropy")
 
 
+@pytest.mark.slow
 def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:

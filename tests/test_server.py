@@ -399,6 +399,7 @@ def test_it_ends_in_the_middle_of_work_and_leaves_nothing(tmp_path: Path) -> Non
         assert not ending.left_behind()
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
     with ServerProcess(tmp_path) as killed:
         workers = killed.workers()
@@ -435,6 +436,7 @@ def test_films_of_a_killed_server_are_removed_by_the_next(tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -103,6 +103,7 @@ def test_an_expression_is_linear_in_its_actions(assets: HeadAssets) -> None:
     np.testing.assert_allclose(person.shape(one + other), moves, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_photo_depends_neither_on_who_sat_before_nor_on_what_was_shown(assets: HeadAssets) -> None:
     studio = Studio(assets, HEIGHT)
     people = [draw_subject(assets, np.random.default_rng(seed)) for seed in range(8)]

@@ -352,6 +352,7 @@ def _weights(run: Path) -> bytes:
     return (run / "model.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_path: Path) -> None:
     recipe = load_recipe("quick", GEOMETRIC)
     whole = train(prepared, tmp_path / "whole", recipe)
@@ -376,6 +377,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(prepared: PreparedSet, tmp_pat
         assert steps == [40, 80, 120]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_finished_elsewhere_says_where_it_was_trained(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -409,6 +411,7 @@ def test_a_recorded_step_learns_what_one_that_is_not_recorded_does(prepared: Pre
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_after_its_last_step_trains_nothing_twice(
     prepared: PreparedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -457,6 +460,7 @@ def test_a_finished_run_is_left_alone_and_another_recipe_is_refused(prepared: Pr
         train(prepared, tmp_path / "run", load_recipe("lda"))
 
 
+@pytest.mark.slow
 def test_the_fused_network_is_trained_evaluated_and_reported(
     prepared: PreparedSet, svm: Path, tmp_path: Path
 ) -> None:
@@ -475,6 +479,7 @@ def test_the_fused_network_is_trained_evaluated_and_reported(
     assert f"{linear.accuracies[0]:.3f}" in page
 
 
+@pytest.mark.slow
 def test_a_report_says_what_the_models_know_of_the_subjects(prepared: PreparedSet, svm: Path, tmp_path: Path) -> None:
     shutil.copytree(prepared.path, tmp_path / "other")
     table = pl.read_parquet(tmp_path / "other" / "samples.parquet")
@@ -541,6 +546,7 @@ def test_a_recipe_with_everything_is_resumed_to_the_same_weights(prepared: Prepa
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", ["two-heads", "two-networks"])
 def test_networks_of_two_emotions_learn(prepared: PreparedSet, tmp_path: Path, outputs: str) -> None:
     meta = train(prepared, tmp_path / "run", load_recipe("quick", (*GEOMETRIC, f'network.outputs="{outputs}"')))

@@ -150,6 +150,7 @@ class _Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".jsonl"])
 def test_a_killed_reading_goes_on_and_ends_with_the_same_table(
     film: Path, recognizer: Recognizer, tmp_path: Path, ending: str
@@ -361,6 +362,7 @@ def test_a_playlist_opens_nothing_on_the_net(tmp_path: Path) -> None:
         list(film.frames())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.3, 0.7])
 def test_of_a_film_that_was_cut_off_everything_before_is_kept(
     tmp_path: Path, woman: Picture, recognizer: Recognizer, share: float
@@ -460,6 +462,7 @@ def test_a_frame_of_any_shape_is_taken(recognizer: Recognizer) -> None:
         assert tracker.step(Frame(number, number / RATE, np.full(shape, 128, np.uint8))) == []
 
 
+@pytest.mark.slow
 def test_films_are_read_from_the_command_line(film: Path, tmp_path: Path) -> None:
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "mien", "video", *map(str, words)]
