@@ -26,7 +26,7 @@ from mien.datasets.manifest import Manifest
 from mien.datasets.preparation import REPAIRED
 from mien.datasets.sources import read_source
 from mien.drawing.sheets import draw_contact_sheet, draw_mean_faces
-from mien.errors import DataError, FaceError, LeakError, OutputError, UnreadableError
+from mien.errors import DataError, FaceError, LeakError, MissingExtraError, OutputError, UnreadableError
 from mien.evaluation.inspection import inspect
 from mien.faces import FaceExtractor
 from mien.faces.alignment import Similarity, anchors, photo_to_crop, warp
@@ -264,6 +264,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount a disk")
     yield place
     subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_predictor_that_is_not_installed_is_said_before_anything_is_written(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError) as caught:
+        Preparation(validation=0, test=0, landmarker="ert").run(read_source(photos), tmp_path / "set")
+    assert caught.value.extra == "ert"
+    assert not (tmp_path / "set").exists()
 
 
 def test_a_full_disk_is_a_clear_error_and_the_set_goes_on_when_there_is_room(

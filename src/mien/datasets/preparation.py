@@ -37,6 +37,7 @@ from mien.datasets.splits import RANGES, split_by_number, split_by_subject
 from mien.errors import DataError, FaceError, UnreadableError
 from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
+from mien.faces.extraction import open_landmarker
 from mien.faces.landmarks import LandmarkerName, landmarker_version
 from mien.files import hash_file, saying_where, write_json, write_parquet
 from mien.images import PhotoFile
@@ -127,11 +128,13 @@ class Preparation:
             DataError: too few subjects for a split, or subjects without the numbers that it goes by.
             OutputError: `out` holds something else, cannot be written, or another process works there.
             WorkerLostError: a worker was killed.
+            MissingExtraError: the predictor of landmarks is not installed.
         """
         parameters = self._parameters(manifest)
         manifest = self._assign_splits(manifest)
         if (out / SET_FILE).is_file():
             return self._reopen(out, parameters)
+        open_landmarker(self.landmarker)  # one that is missing is said before anything is written
         claim_folder(out, _PLAN, parameters, _REMEDY, _as_option)
         with working_in(out):
             if (out / SET_FILE).is_file():  # another process has just finished

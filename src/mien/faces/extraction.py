@@ -68,7 +68,7 @@ class FaceExtractor:
         self.whole_without_face = whole_without_face
         self._detector = FaceDetector(thorough)
         self.alignment = alignment
-        self._landmarker = _open_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
+        self._landmarker = open_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
 
     def extract(self, photo: Photo | PhotoSource) -> Face:
         """The largest face of a photo, see `mien.images.open_photo`.
@@ -193,8 +193,12 @@ class FaceExtractor:
         return warp(decoded.image, alignment, size, stretch)
 
 
-def _open_landmarker(name: LandmarkerName) -> Landmarker:
-    """A predictor by its name; only that one's libraries are imported."""
+def open_landmarker(name: LandmarkerName) -> Landmarker:
+    """A predictor by its name; only that one's libraries are imported.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     if name == "ert":
         from mien.faces.ert import RegressionTrees
 
