@@ -1,22 +1,19 @@
 """A prepared set as another predictor of landmarks would have read it, if its faces were people.
 
-    python scripts/reread.py PREPARED ONE OTHER OUT [--points POINTS]
+    python scripts/reread.py PREPARED ONE OTHER OUT
 
 mien's own predictor was trained on synthetic photos and errs less on them than on people, so a network that learns
 from its landmarks of synthetic faces expects people to be read better than they are. dlib's regression trees were
 trained on people. PREPARED is a set of `mien synth` by the trees; ONE and OTHER are the same photos of people, by the
 trees and by mien's predictor. How OTHER differs from ONE, a linear map, is put upon the landmarks of PREPARED; the
-crops stay. POINTS, of `mien synth --points`, adds a neutral face before another camera to each photo: the subject's
-own, moved as that of a random subject of POINTS moves (column `elsewhere`, which training knows).
+crops stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,23 +22,21 @@ from numpy.typing import NDArray
 from mien.datasets.crops import crops_file
 from mien.datasets.prepared import SAMPLES_FILE, SCHEMA, SET_FILE, PreparedSet, hash_files, read_samples
 from mien.errors import DataError, OutputError
-from mien.faces.points68 import POINT_COUNT
 from mien.files import write_json, write_parquet
 from mien.models.linear import fit_ridge
-from mien.training.simulation import ELSEWHERE, align, read_truth
+from mien.training.simulation import flat
 
 RIDGE = 30.0
 """Pixels squared: how far a coordinate must vary among the people to speak for a difference; they are few."""
 
 
-def reread(prepared: Path, one: PreparedSet, other: PreparedSet, out: Path, points: Path | None = None) -> int:
+def reread(prepared: Path, one: PreparedSet, other: PreparedSet, out: Path) -> int:
     """Write the set.
 
     Args:
         prepared: folder of the synthetic set.
         one, other: the same photos of people, read by the predictor of `prepared` and by another.
         out: new folder.
-        points: folder of points, for neutral faces before another camera.
 
     Returns:
         how many photos of people are in both.
@@ -59,16 +54,17 @@ def reread(prepared: Path, one: PreparedSet, other: PreparedSet, out: Path, poin
     theirs, ours = _pairs(one, other)
     middle, difference = theirs.mean(axis=0), ours - theirs
     linear = fit_ridge(theirs, difference, RIDGE)
-    read = _flat(synthetic.landmarks)
+    read = flat(synthetic.landmarks)
     read += difference.mean(axis=0) + (read - middle) @ linear
     finer = [name for name in table.columns if name.startswith("landmarks_crop_")]  # as the other predictor saw them
-    columns = {"landmarks_crop": _column(table["landmarks_crop"].to_list(), synthetic, read)}
-    if points is not None:
-        columns[ELSEWHERE] = _column([None] * len(table), synthetic, _elsewhere(points, synthetic, read))
+    landmarks = table["landmarks_crop"].to_list()
+    for row, points in zip(synthetic.rows.tolist(), read.tolist(), strict=True):
+        landmarks[row] = points
+    column = pl.Series(landmarks, dtype=SCHEMA["landmarks_crop"])
     out.mkdir(parents=True)
     crops = crops_file(synthetic.crop_size)
     shutil.copyfile(prepared / crops, out / crops)
-    write_parquet(out / SAMPLES_FILE, table.drop(finer).with_columns(**columns))
+    write_parquet(out / SAMPLES_FILE, table.drop(finer).with_columns(landmarks_crop=column))
     by = {"photos of people": len(theirs), "from": synthetic.landmarker, "by": [one.fingerprint, other.fingerprint]}
     parameters = {**info.get("parameters", {}), "landmarker": other.landmarker, "reread": by}
     parameters["landmarker_version"] = other.landmarker_version
@@ -83,51 +79,13 @@ def _pairs(one: PreparedSet, other: PreparedSet) -> tuple[NDArray[np.float64], N
     if not pairs:
         raise DataError(f"{one.path}, {other.path}: no photo is in both", path=one.path)
     theirs, ours = (list(each) for each in zip(*pairs, strict=True))
-    return _flat(one.landmarks[theirs]), _flat(other.landmarks[ours])
-
-
-def _elsewhere(points: Path, synthetic: PreparedSet, read: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each photo's subject, neutral, before another camera, (n, 136)."""
-    truth = read_truth(points, ELSEWHERE)
-    here, there = (
-        align(truth[name].to_numpy().reshape(-1, POINT_COUNT, 2), synthetic.alignment)
-        for name in ("landmarks", ELSEWHERE)
-    )
-    moves = there - _neutral_of(here, truth["subject"].to_list(), np.asarray(truth["label"].to_list()) == "N_N")
-    neutral = _neutral_of(read, synthetic.subjects, synthetic.labels == 0)
-    return neutral + moves[np.random.default_rng(0).integers(len(moves), size=len(neutral))]
-
-
-def _neutral_of(
-    landmarks: NDArray[np.float64], subjects: Sequence[str], neutral: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """For each photo the first neutral one of its subject, or the subject's mean, where there is none; (n, 136)."""
-    names, numbers = np.unique(np.asarray(subjects), return_inverse=True)
-    of_subject = np.empty((len(names), landmarks.shape[1]))
-    for number in range(len(names)):
-        own = numbers == number
-        of_subject[number] = landmarks[own & neutral][0] if (own & neutral).any() else landmarks[own].mean(axis=0)
-    return of_subject[numbers]
-
-
-def _column(values: list[Any], synthetic: PreparedSet, read: NDArray[np.float64]) -> pl.Series:
-    """A column with new landmarks for the usable photos."""
-    for row, points in zip(synthetic.rows.tolist(), read.tolist(), strict=True):
-        values[row] = points
-    return pl.Series(values, dtype=SCHEMA["landmarks_crop"])
-
-
-def _flat(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    return landmarks.reshape(len(landmarks), -1).astype(np.float64)
+    return flat(one.landmarks[theirs]), flat(other.landmarks[ours])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("prepared", "one", "other", "out"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--points", type=Path)
     given = parser.parse_args()
-    count = reread(
-        given.prepared, PreparedSet.open(given.one), PreparedSet.open(given.other), given.out, given.points
-    )
+    count = reread(given.prepared, PreparedSet.open(given.one), PreparedSet.open(given.other), given.out)
     print(f"{given.out}: {given.prepared} as read by another predictor, known from {count} photos of people")

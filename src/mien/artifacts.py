@@ -140,8 +140,9 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def trained_on(self) -> set[str]:
-        """Fingerprints of the sets that its parts were trained on, or calibrated by."""
-        members = self.recipe.get("combination", {}).get("members", [])
+        """Fingerprints of the sets that its parts were trained on, or calibrated by; of an adapted run, of the set of
+        its own photos."""
+        members = [] if "adapted" in self.recipe else self.recipe.get("combination", {}).get("members", [])
         return {self.data.fingerprint, *(str(member.get("fingerprint", "")) for member in members)}
 
     def relative_features(self, size: int) -> NDArray[np.bool_]:

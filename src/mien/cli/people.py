@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -154,16 +153,18 @@ def delete(name: Name) -> None:
 
 def named_profiles(names: Sequence[str], model: ExpressionModel) -> list[SubjectProfile]:
     """The profiles that are meant, see `find_profiles`; of `all`, those that other weights made are left out."""
+    from mien.errors import ForeignReferenceError
     from mien.inference.profiles import find_profiles
 
     profiles = []
     for name in names:
         for profile in find_profiles(name):
-            if name != "all" or profile.fits(model):
+            try:
+                if name == "all":
+                    profile.reference_for(model)
                 profiles.append(profile)
-                continue
-            renew = f"mien enroll {shlex.quote(profile.name)} PHOTO... --replace"
-            stderr.print(f"mien: {profile.name} is left out, enrolled with other weights; renew: {renew}")
+            except ForeignReferenceError as error:
+                stderr.print(shown(f"mien: left out: {error}"), soft_wrap=True)
     return profiles
 
 

@@ -37,17 +37,17 @@ def run_scores(run: Path, prepared: PreparedSet) -> NDArray[np.float32]:
 
 def refuse_other_landmarks(run: Path, meta: RunMeta, prepared: PreparedSet) -> None:
     """Raise DataError where landmarks were found, or faces aligned, otherwise than the run knows it."""
+    whose = "the weights that come with mien" if run == WEIGHTS else run
     if (prepared.landmarker, prepared.alignment) != (meta.landmarker, meta.alignment):
         raise DataError(
             f"{prepared.path}: prepared with --landmarker {prepared.landmarker} --alignment {prepared.alignment}; "
-            f"for {'the weights that come with mien' if run == WEIGHTS else run} prepare it into another folder with "
-            f"--landmarker {meta.landmarker} --alignment {meta.alignment}"
+            f"for {whose} prepare it into another folder with --landmarker {meta.landmarker} --alignment "
+            f"{meta.alignment}"
         )
-    versions = {prepared.landmarker_version, meta.landmarker_version} - {""}
-    if len(versions) > 1:
+    if len({prepared.landmarker_version, meta.landmarker_version} - {""}) > 1:
         raise DataError(
-            f"{prepared.path}: landmarks of another version of mien's predictor than {run} knows; prepare it again "
-            "into another folder"
+            f"{prepared.path}: landmarks of another version of mien's predictor than those of {whose}; prepare it "
+            "again into another folder"
         )
 
 

