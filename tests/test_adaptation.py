@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import pytest
+from msgspec import structs
 
 from mien.artifacts import HEAD_FILE, load_meta
 from mien.datasets.prepared import PreparedSet
@@ -48,6 +49,15 @@ def test_a_run_learns_from_a_set_and_knows_where_it_came_from(
     assert right[1] > right[0] + 0.2
     with pytest.raises(OutputError):
         adapt(prepared, trained, tmp_path / "own", allow_leaks=True)
+
+
+def test_a_combined_run_that_was_adapted_has_the_set_of_its_own_photos(trained: Path, prepared: PreparedSet) -> None:
+    other = {"share": 1.0, "fingerprint": "0123456789abcdef"}
+    meta = load_meta(trained)
+    combined = structs.replace(meta, recipe=meta.recipe | {"combination": {"members": [other]}})
+    assert combined.trained_on == {prepared.fingerprint, other["fingerprint"]}
+    adapted = structs.replace(combined, recipe=combined.recipe | {"adapted": {}})
+    assert adapted.trained_on == {prepared.fingerprint}
 
 
 def test_too_few_photos_are_refused(trained: Path, prepared: PreparedSet, tmp_path: Path) -> None:
