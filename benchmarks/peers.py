@@ -165,7 +165,7 @@ def _read_by_mien(recognizer: Recognizer, shots: Sequence[Shot]) -> dict[str, An
         if kind == "mean":
             feature = mean_feature(features[rows]) if model.meta.relative_visual else None
             return Reference.from_mean(landmarks[rows], feature)
-        return model.neutral_reference(landmarks[rows])
+        return model.neutral_reference(landmarks[rows], features[rows])
 
     answers: dict[str, Answers] = {}
     for kind, rows in rows_of.items():

@@ -177,6 +177,10 @@ def test_two_visual_branches_one_of_them_relative_read_as_the_mean_of_both(
         expected += share * np.log(_softmax(scores / load_meta(run).calibration_for("mean", 1).temperature))
     both = ExpressionModel.load(tmp_path / "both")
     assert both.meta.relative_visual
+    of_neutral, own = both.population.neutral_feature, ExpressionModel.load(visual).population.neutral_feature
+    assert of_neutral is not None
+    assert own is not None
+    assert of_neutral.tolist() == [*[0.0] * (len(of_neutral) - len(own)), *own.tolist()]
     features = precompute_features(both, part)
     scores = both.scores(features, part.landmarks, mean_references(both, part, features))
     np.testing.assert_allclose(_softmax(scores), _softmax(expected), atol=1e-5)

@@ -83,6 +83,17 @@ def test_a_neutral_photo_gives_nearly_the_mean() -> None:
     np.testing.assert_allclose(reference.landmarks, landmarks[:20].mean(axis=0), atol=2.5)
 
 
+def test_a_neutral_photo_gives_the_mean_feature_by_the_usual_way_there() -> None:
+    population = replace(Population.fit(*_faces()), neutral_feature=np.array([1.0, -2.0], np.float32))
+    photos = _faces()[0][:2]
+    features = np.array([[3.0, 4.0], [5.0, 6.0]], np.float32)
+    for_two = population.from_neutral(photos, features)
+    assert for_two.feature is not None
+    assert for_two.feature.tolist() == [3.0, 7.0]
+    assert population.from_neutral(photos).feature is None
+    assert replace(population, neutral_feature=None).from_neutral(photos, features).feature is None
+
+
 def test_a_mean_reference_counts_its_photos() -> None:
     landmarks, _, _ = _faces()
     reference = Reference.from_mean(landmarks[:20])

@@ -1,6 +1,8 @@
 from pathlib import Path
 
+import cv2
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -9,10 +11,12 @@ from torch import nn
 from mien.datasets import PreparedSet
 from mien.errors import CheckpointError
 from mien.evaluation.metrics import top_accuracies
+from mien.faces.identity import IDENTITY_NETWORK
 from mien.models.config import NetworkConfig
 from mien.models.convolution import GroupedConv, StridedConv
 from mien.models.dropout import BatchDropout
 from mien.models.export import export_linear, export_network
+from mien.models.identity_layers import FirstLayers
 from mien.models.linear import LINEAR_FITS, fit_svm
 from mien.models.losses import LOSSES, Criterion, cross_entropy, hinge
 from mien.models.network import (
@@ -25,11 +29,14 @@ from mien.models.network import (
 )
 from mien.models.normalisation import LocalResponseNorm, ProcessorSyncBatchNorm, share_batch_norm
 from mien.models.visual import alexnet, compact
+from mien.training.optimisation import build_optimiser
+from mien.training.recipe import TrainingConfig
 
 CONFIGS = [
     NetworkConfig(visual="alexnet"),
     NetworkConfig(visual="compact", head="direct"),
     NetworkConfig(visual="compact", geometric=False),
+    NetworkConfig(visual="identity", relative_visual=True),
     NetworkConfig(visual="none"),
     NetworkConfig(visual="none", outputs="two-heads"),
     NetworkConfig(visual="compact", outputs="two-networks"),
@@ -119,10 +126,10 @@ def test_convolutions_in_the_form_for_a_gpu_give_what_the_plain_ones_do() -> Non
 
 def test_what_dropout_drew_ahead_serves_until_it_draws_again() -> None:
     torch.manual_seed(0)
-    dropout, features = BatchDropout(0.4), torch.ones(20, 30)
-    dropout.draw(20, 30, features.device)
+    dropout, features = BatchDropout(0.4, 30), torch.ones(20, 30)
+    dropout.draw(20, features.device)
     first, again = dropout(features), dropout(features)
-    dropout.draw(20, 30, features.device)
+    dropout.draw(20, features.device)
     assert torch.equal(first, again)
     assert not torch.equal(first, dropout(features))
     assert torch.equal(dropout.eval()(features), features)
@@ -131,7 +138,7 @@ def test_what_dropout_drew_ahead_serves_until_it_draws_again() -> None:
 @pytest.mark.parametrize("probability", [0.0, 0.4])
 def test_dropout_keeps_the_mean_in_training_and_everything_else(probability: float) -> None:
     torch.manual_seed(0)
-    dropout, features = BatchDropout(probability), torch.ones(200, 300)
+    dropout, features = BatchDropout(probability, 300), torch.ones(200, 300)
     dropped = dropout(features)
     assert (dropped == 0).float().mean().item() == pytest.approx(probability, abs=0.01)
     assert dropped.mean().item() == pytest.approx(1, abs=0.02)
@@ -218,6 +225,37 @@ def test_the_head_computes_in_float32_whatever_comes_in(geometric: bool) -> None
         scores = network.classify(features, displacement)["scores"]
     expected = network.classify(features.float(), displacement.float())["scores"]
     torch.testing.assert_close(scores, expected, rtol=0, atol=0)
+
+
+def test_the_first_layers_are_those_of_the_network_that_tells_who_it_is() -> None:
+    network = onnx.load(IDENTITY_NETWORK)
+    last = [node.output[0] for node in network.graph.node if node.op_type == "Relu"][6]  # after three blocks of two
+    network.graph.output.append(onnx.helper.make_tensor_value_info(last, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(network.SerializeToString())
+    faces, layers = _inputs()[0][:, :150, :150].contiguous(), FirstLayers()
+    layers.shares = torch.eye(150)  # faces of that size stay as they are
+    expected = session.run([last], {"faces": faces.numpy()})[0]
+    np.testing.assert_allclose(layers(faces.permute(0, 3, 1, 2).float()), expected, atol=1e-4)
+
+
+def test_a_crop_is_made_smaller_by_means_over_areas() -> None:
+    crops = _inputs()[0].numpy()
+    shares = FirstLayers().shares.numpy()
+    for crop in crops:
+        small = np.einsum("ij,jkc,lk->ilc", shares, crop.astype(np.float32), shares)
+        np.testing.assert_allclose(small, cv2.resize(crop, (150, 150), interpolation=cv2.INTER_AREA), atol=1)
+
+
+def test_training_leaves_the_first_layers_of_the_identity_branch_as_they_are() -> None:
+    network = build_network(NetworkConfig(visual="identity", geometric=False))
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    config = TrainingConfig(optimiser="adamw", learning_rate=0.1, weight_decay=0.5)
+    optimiser = build_optimiser(network, config)
+    network.outputs(*_inputs())["scores"].square().sum().backward()
+    optimiser.step()
+    changed = {name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert "visual.layers.5.weight" in changed
+    assert not any(name.startswith("visual.layers.0.") for name in changed)
 
 
 def test_hinge_agrees_with_a_hand_computation() -> None:

@@ -22,6 +22,7 @@ SLOW = ("pictures alone", "two heads")
 """Whose way is part of others' ways."""
 NETWORKS = {
     "relative features": ("mien", "training.warmup=0"),
+    "first layers of another network": ("picture", "training.warmup=0"),
     "geometry alone": ("mien", "network.visual=none", "network.relative_visual=false", "training.warmup=0"),
     "pictures alone": ("quick", "network.geometric=false"),
     "two networks": ("quick", "network.outputs=two-networks"),
@@ -80,6 +81,20 @@ def test_no_photo_is_its_own_neutral_reference(prepared: PreparedSet, trained: P
     neutral = np.flatnonzero(part.labels == 0)
     assert [references[i].kind for i in neutral] == ["estimated"] * len(neutral)
     assert {used.kind for i, used in enumerate(references) if i not in neutral} == {"neutral"}
+
+
+def test_a_neutral_reference_holds_a_feature_that_lies_as_far_from_the_mean_as_neutral_faces_do(
+    prepared: PreparedSet, relative: Path
+) -> None:
+    model, part = ExpressionModel.load(relative), prepared.select("train")
+    features, numbers, neutral = precompute_features(model, part), part.subject_numbers, part.labels == 0
+    ways = []
+    for number in np.unique(numbers):
+        own = numbers == number
+        reference = model.neutral_reference(part.landmarks[own & neutral], features[own & neutral])
+        assert reference.feature is not None
+        ways.append(reference.feature - features[own].mean(axis=0))
+    assert np.abs(np.mean(ways, axis=0)).max() < 0.01 * np.abs(ways).max()
 
 
 def test_a_reference_holds_the_mean_feature_where_the_network_compares_features(

@@ -283,12 +283,13 @@ def test_groups_are_of_one_subject_and_an_epoch_has_every_photo() -> None:
 def test_batches_keep_subjects_together_and_give_each_group_one_kind_of_reference(prepared: PreparedSet) -> None:
     part = prepared.select("train")
     recipe = load_recipe("quick", ("training.samples_per_subject=8", "training.batch_size=32"))
-    batches = Batches(part, np.stack([part.displacement, part.displacement + 99]), recipe, torch.device("cpu"))
+    kinds = np.stack([part.displacement, part.displacement + 99, part.displacement + 199])
+    batches = Batches(part, kinds, recipe, torch.device("cpu"))
     for step in range(4):
         subjects = batches.batch(step).subjects.reshape(-1, 8)
-        far = (batches.batch(step).displacement[:, 1::2].mean(1) > 50).reshape(-1, 8)
+        distance = batches.batch(step).displacement[:, 1::2].mean(1).reshape(-1, 8)
         assert (subjects == subjects[:, :1]).all()
-        assert torch.equal(subjects == -1, far)
+        assert torch.equal(subjects == -1, distance > 150)  # no reference but the photo itself
 
 
 def test_batches_follow_from_the_step_alone_also_ahead_of_time_and_in_parts(prepared: PreparedSet) -> None:

@@ -254,8 +254,8 @@ def save_arrays(
         temporary.write_bytes(save(content, metadata=about))
 
 
-def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Read named arrays.
+def load_arrays(path: Path, names: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, NDArray[Any]]:
+    """Read named arrays, those of `optional` where they are there.
 
     Raises:
         CheckpointError: missing, damaged, with other names, or with values that are no numbers.
@@ -264,7 +264,7 @@ def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: missing or damaged ({error}); train the run again") from error
-    if set(arrays) != set(names):
+    if set(arrays) - set(optional) != set(names):
         raise CheckpointError(f"{path}: holds {', '.join(sorted(arrays))}, not {', '.join(names)}; train again")
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise CheckpointError(f"{path}: damaged (values that are no numbers); train the run again")

@@ -189,12 +189,15 @@ class Population:
         between: shape (136, 136): covariance of the subjects' means.
         within: shape (136, 136): covariance of displacement within subjects.
         neutral: shape (136,): average displacement of neutral photos.
+        neutral_feature: shape (size,), float32: average visual feature of neutral photos, minus the subject's mean;
+            None: unknown, or of no use to the run.
     """
 
     mean: NDArray[np.float64]
     between: NDArray[np.float64]
     within: NDArray[np.float64]
     neutral: NDArray[np.float64]
+    neutral_feature: NDArray[np.float32] | None = None
     _gains: dict[int, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
@@ -230,22 +233,29 @@ class Population:
             self._gains[photos] = np.asarray(gain, dtype=np.float64)
         return self._gains[photos]
 
-    def from_neutral(self, landmarks_crop: ArrayLike) -> Reference:
+    def from_neutral(self, landmarks_crop: ArrayLike, features: NDArray[np.float32] | None = None) -> Reference:
         """The reference from photos of the neutral face.
 
         Args:
             landmarks_crop: shape (n, 68, 2) or (68, 2), crop pixels.
+            features: shape (n, size), visual features; None: not at hand.
         """
         photos = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, DISPLACEMENT_SIZE)
-        return Reference(_to_points(photos.mean(axis=0) - self.neutral), "neutral", len(photos))
+        feature = None
+        if features is not None and self.neutral_feature is not None:
+            feature = features.mean(axis=0) - self.neutral_feature
+        return Reference(_to_points(photos.mean(axis=0) - self.neutral), "neutral", len(photos), feature)
 
 
-_ARRAYS = ("mean", "between", "within", "neutral")
+_ARRAYS, _FEATURE = ("mean", "between", "within", "neutral"), "neutral_feature"
 
 
 def save_population(run: Path, population: Population) -> None:
     """Write how faces differ and move, as float32."""
-    save_arrays(run / POPULATION_FILE, {name: getattr(population, name).astype(np.float32) for name in _ARRAYS})
+    arrays = {name: getattr(population, name).astype(np.float32) for name in _ARRAYS}
+    if population.neutral_feature is not None:
+        arrays[_FEATURE] = population.neutral_feature
+    save_arrays(run / POPULATION_FILE, arrays)
 
 
 def load_population(run: Path) -> Population:
@@ -254,8 +264,9 @@ def load_population(run: Path) -> Population:
     Raises:
         CheckpointError: missing or damaged.
     """
-    arrays = load_arrays(run / POPULATION_FILE, _ARRAYS)
-    return Population(**{name: array.astype(np.float64) for name, array in arrays.items()})
+    arrays = load_arrays(run / POPULATION_FILE, _ARRAYS, optional=(_FEATURE,))
+    feature = arrays.pop(_FEATURE, None)
+    return Population(**{name: array.astype(np.float64) for name, array in arrays.items()}, neutral_feature=feature)
 
 
 def _to_points(vector: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
         "mien train prepared runs --seeds 3  |  "
         "mien train prepared run --recipe geometry --points points  |  "
         "torchrun --nproc-per-node 2 -m mien train prepared run",
-        help="Train a network or a linear model on a prepared set; recipes: mien, geometry, quick, paper, "
+        help="Train a network or a linear model on a prepared set; recipes: mien, geometry, picture, quick, paper, "
         "paper-text, svm, lda, or a TOML file. The test subjects are not used.",
     )(train)
 

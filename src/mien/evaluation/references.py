@@ -88,7 +88,8 @@ def references_of(
     for i, subject in enumerate(prepared.subjects):
         others = rng.permutation([row for row in rows_of[subject] if row != i]).astype(np.int64)
         if kind == "neutral" and len(neutral := others[prepared.labels[others] == 0]):
-            references.append(model.neutral_reference(prepared.landmarks[neutral[:photos]]))
+            chosen = neutral[:photos]
+            references.append(model.neutral_reference(prepared.landmarks[chosen], features[chosen]))
             continue
         chosen = np.array([i, *others[: photos - 1]]) if kind == "estimated" else np.array([i])
         references.append(model.reference(prepared.landmarks[chosen], features[chosen]))

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from mien.faces.networks import open_network
 from mien.images import RGBImage
 
-_NETWORK = Path(__file__).with_name("identity.onnx")
+IDENTITY_NETWORK = Path(__file__).with_name("identity.onnx")
+"""Faces of 150 x 150 pixels, as bytes, to identities."""
 _SIDE, _MARGIN = 150, 0.25
 """Of the network's own frame of a face, in pixels, and how much is left around it as a share."""
 IDENTITY_SIZE = 128
@@ -42,7 +43,7 @@ def describe_identity(crop: RGBImage, landmarks_crop: NDArray[np.floating]) -> I
     points = [dlib.point(round(x), round(y)) for x, y in landmarks_crop.tolist()]
     shape = dlib.full_object_detection(dlib.rectangle(0, 0, crop.shape[1], crop.shape[0]), points)
     face = dlib.get_face_chip(crop, shape, _SIDE, _MARGIN)
-    identity: Identity = open_network(_NETWORK).run(None, {"faces": face[None]})[0][0]
+    identity: Identity = open_network(IDENTITY_NETWORK).run(None, {"faces": face[None]})[0][0]
     return identity
 
 

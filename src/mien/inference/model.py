@@ -106,9 +106,9 @@ class ExpressionModel:
         batches = (np.ascontiguousarray(crops[i : i + _BATCH]) for i in range(0, len(crops), _BATCH))
         return np.concatenate([self.encoder.run(["feature"], {"crops": batch})[0] for batch in batches])
 
-    def neutral_reference(self, landmarks_crop: NDArray[np.float32]) -> Reference:
-        """A reference from photos of the neutral face; landmarks of shape (n, 68, 2), crop pixels."""
-        return replace(self.population.from_neutral(landmarks_crop), model=self.identity)
+    def neutral_reference(self, landmarks_crop: NDArray[np.float32], features: NDArray[np.float32]) -> Reference:
+        """A reference from photos of the neutral face; arguments as for `reference`."""
+        return replace(self.population.from_neutral(landmarks_crop, features), model=self.identity)
 
     def reference(self, landmarks_crop: NDArray[np.float32], features: NDArray[np.float32]) -> Reference:
         """A reference from photos of one person with various expressions, the most likely mean.

@@ -11,13 +11,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from itertools import repeat
 from pathlib import Path
 from typing import Literal, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.artifacts import Calibration, RunMeta
 from mien.displacement import Reference
@@ -261,12 +262,12 @@ class Recognizer:
         Raises:
             PhotoError: one of the photos cannot be used, or there are none.
         """
-        found = self._find_all(photos, faces)
-        reference = self._model.neutral_reference(np.stack([seen[0].landmarks_crop for seen in found]))
+        found = [self._encode(seen[:1]) for seen in self._find_all(photos, faces)]
+        reference = self._model.neutral_reference(*_first_faces(found))
         if self.trust_reference:
             return reference
-        alone = [self._classify(self._encode(seen[:1]), None)[0] for seen in found]
-        return with_identity(with_expressive(reference, alone), found)
+        alone = [self._classify(one, None)[0] for one in found]
+        return with_identity(with_expressive(reference, alone), [one.faces for one in found])
 
     def reference(
         self, photos: Iterable[PhotoLike] | PhotoLike, faces: Literal["one", "largest"] = "one"
@@ -342,8 +343,7 @@ class Recognizer:
 
     def _reference(self, photos: list[EncodedFaces]) -> Reference:
         """From the first face of each photo, with any expressions."""
-        landmarks = np.stack([photo.faces[0].landmarks_crop for photo in photos])
-        reference = self._model.reference(landmarks, np.concatenate([photo.features[:1] for photo in photos]))
+        reference = self._model.reference(*_first_faces(photos))
         return reference if self.trust_reference else with_identity(reference, [photo.faces for photo in photos])
 
     def _classify(self, encoded: EncodedFaces, reference: Reference | None) -> Recognitions:
@@ -360,6 +360,12 @@ class Recognizer:
 
     def __repr__(self) -> str:
         return f"Recognizer({'weights that come with mien' if self._run is None else self._run})"
+
+
+def _first_faces(photos: Sequence[EncodedFaces]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Landmarks, (n, 68, 2), and features, (n, size), of the first face of each photo."""
+    landmarks = np.stack([photo.faces[0].landmarks_crop for photo in photos])
+    return landmarks, np.concatenate([photo.features[:1] for photo in photos])
 
 
 @cache

@@ -11,7 +11,8 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What a network is made of; the defaults are the published configuration.
 
     Attributes:
-        visual: `alexnet` (the paper's), `compact`, or `none` for the geometric branch alone.
+        visual: `alexnet` (the paper's), `compact`, `identity` (a linear layer behind the first layers of the network
+            that tells who it is, which stay as they are), or `none` for the geometric branch alone.
         geometric: whether the displacement takes part; False is the single visual branch.
         head: `fc7` (published configuration: hidden layer, PReLU, dropout) or `direct` (the paper's text).
         outputs: `joint`: the 50 classes, as published. `two-heads`: one trunk, an output layer for the dominant and
@@ -24,7 +25,7 @@ class NetworkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             photos of the subject are at hand, as the displacement is relative to the subject's mean landmarks.
     """
 
-    visual: Literal["alexnet", "compact", "none"] = "alexnet"
+    visual: Literal["alexnet", "compact", "identity", "none"] = "alexnet"
     geometric: bool = True
     head: Literal["fc7", "direct"] = "fc7"
     outputs: Literal["joint", "two-heads", "two-networks", "joint-and-factors"] = "joint"

@@ -14,20 +14,21 @@ class BatchDropout(nn.Module):
     Args:
         probability: that a feature is dropped in training, at least 0 and under 1; the others are multiplied by
             1 / (1 - probability).
+        features: how many there are.
     """
 
-    def __init__(self, probability: float) -> None:
+    def __init__(self, probability: float, features: int) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability, self.features = probability, features
         self._drawn: Tensor | None = None
 
-    def draw(self, count: int, features: int, device: torch.device) -> None:
+    def draw(self, count: int, device: torch.device) -> None:
         """Draw for the next call rather than within it, for a step that is recorded; its only process calls this.
 
         What is drawn lies in the same place each time, and serves every call until the next draw.
         """
         if self._drawn is None:
-            self._drawn = torch.empty(count, features, device=device)
+            self._drawn = torch.empty(count, self.features, device=device)
         self._drawn.uniform_()
 
     def forward(self, features: Tensor) -> Tensor:

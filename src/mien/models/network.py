@@ -256,7 +256,8 @@ class Head(nn.Module):
 
 def fc7_head(features: int, dropout: float, outputs: tuple[str, ...] = ("scores",)) -> Head:
     """The published head: features -> 256, PReLU, dropout, 256 -> 50."""
-    hidden = nn.Sequential(nn.Linear(features, HIDDEN_COUNT), nn.PReLU(HIDDEN_COUNT), BatchDropout(dropout))
+    dropped = BatchDropout(dropout, HIDDEN_COUNT)
+    hidden = nn.Sequential(nn.Linear(features, HIDDEN_COUNT), nn.PReLU(HIDDEN_COUNT), dropped)
     return Head(hidden, {name: nn.Linear(HIDDEN_COUNT, OUTPUT_SIZES[name]) for name in outputs})
 
 

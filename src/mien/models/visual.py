@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mien.models.activation import PReLU
 from mien.models.convolution import GroupedConv, StridedConv
+from mien.models.identity_layers import identity_layers
 from mien.models.normalisation import LocalResponseNorm
 
 FEATURE_COUNT = 256
@@ -100,7 +101,16 @@ def compact() -> VisualBranch:
     return VisualBranch(_HalvedAndCentred(), layers, crop_size=224)
 
 
-VISUAL_BRANCHES: dict[str, Callable[[], VisualBranch]] = {"alexnet": alexnet, "compact": compact}
+def identity_branch() -> VisualBranch:
+    """A linear layer behind the first layers of the network that tells who it is, see `identity_layers`."""
+    return VisualBranch(nn.Identity(), identity_layers(FEATURE_COUNT), crop_size=224)
+
+
+VISUAL_BRANCHES: dict[str, Callable[[], VisualBranch]] = {
+    "alexnet": alexnet,
+    "compact": compact,
+    "identity": identity_branch,
+}
 
 
 def fill_as_published(layer: nn.Conv2d | nn.Linear, std: float) -> None:

@@ -20,6 +20,8 @@ from mien.training.recipe import Recipe
 
 AHEAD = 3
 """Batches that are made before a step asks for them."""
+_OF_OTHERS = 2
+"""Kinds of reference that other photos of the subject make. For visual features either is the subject's mean."""
 _AT_ONCE = 512
 """Photos that go to a GPU together."""
 
@@ -32,7 +34,7 @@ class Batch:
         crops: (n, 224, 224, 3), uint8, RGB; (n, 0, 0, 3) where there is no visual branch.
         displacement: (n, 136), float32, crop pixels.
         labels: (n,) class indices.
-        subjects: (n,) numbers of the subjects within the batch; -1 where the reference is not the subject's mean.
+        subjects: (n,) numbers of the subjects within the batch; -1 where there is no reference but the photo itself.
     """
 
     crops: Tensor
@@ -50,7 +52,8 @@ class Batches:
     Args:
         training: labelled photos.
         displacements: (kinds, n, 136): against each kind of reference that takes part, the subject's mean first. For
-            each photo, or for the photos of a subject that come together, one kind is chosen at random.
+            each photo, or for the photos of a subject that come together, one kind is chosen at random. The first
+            two, `mean` and `neutral`, are made from other photos.
         recipe: batch size, augmentation and seed.
         device: where batches are wanted.
         rank, processes: which part of each batch is wanted.
@@ -99,7 +102,7 @@ class Batches:
             self._displacements[kinds, rows], self._landmarks[rows], self._training.crop_size
         )
         numbers = np.unique(self._numbers[indices], return_inverse=True)[1]
-        subjects = torch.where(kinds == 0, self._send(torch.from_numpy(numbers)), -1)
+        subjects = torch.where(kinds < _OF_OTHERS, self._send(torch.from_numpy(numbers)), -1)
         if self._recipe.network.visual == "none":
             crops = torch.empty(len(indices), 0, 0, 3, dtype=torch.uint8)
         elif self._crops is None:

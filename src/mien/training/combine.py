@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec import structs
+from numpy.typing import NDArray
 
 from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
-    POPULATION_FILE,
     RunMeta,
     TrainingData,
     Use,
@@ -24,6 +25,7 @@ from mien.artifacts import (
     save_meta,
 )
 from mien.datasets.prepared import PreparedSet
+from mien.displacement import load_population, save_population
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
 from mien.inference import ExpressionModel
@@ -105,7 +107,8 @@ def combine(
             for number, (path, share, meta) in enumerate(zip(runs, shares, metas, strict=True))
         ]
         combine_heads(members, run / HEAD_FILE)
-        shutil.copyfile(runs[first] / POPULATION_FILE, run / POPULATION_FILE)
+        of_neutral = _neutral_feature([runs[n] for n in visual], [metas[n] for n in visual], places.values())
+        save_population(run, replace(load_population(runs[first]), neutral_feature=of_neutral))
         meta = structs.replace(
             metas[first],
             name="combined",
@@ -141,6 +144,19 @@ def _read_whole(run: Path) -> RunMeta:
     for name in meta.files:
         read_checked(run, name, meta)
     return meta
+
+
+def _neutral_feature(
+    runs: Sequence[Path], metas: Sequence[RunMeta], places: Iterable[tuple[int, int]]
+) -> NDArray[np.float32] | None:
+    """Those of several encoders side by side, zeros where features are not relative; None where one is not known."""
+    parts = []
+    for run, meta, (start, stop) in zip(runs, metas, places, strict=True):
+        part = load_population(run).neutral_feature if meta.relative_visual else np.zeros(stop - start, np.float32)
+        if part is None:
+            return None
+        parts.append(part)
+    return np.concatenate(parts) if parts else None
 
 
 def _reads_landmarks(run: Path, meta: RunMeta) -> bool:

@@ -26,7 +26,7 @@ from mien.errors import DivergedError
 from mien.evaluation.metrics import top_accuracies
 from mien.models.dropout import BatchDropout
 from mien.models.losses import LOSSES, Criterion
-from mien.models.network import HIDDEN_COUNT, AnyNetwork, build_network, join_scores, save_network
+from mien.models.network import AnyNetwork, build_network, join_scores, save_network
 from mien.models.normalisation import share_batch_norm
 from mien.models.visual import VisualBranch
 from mien.training.batches import Batch, Batches, crops_on_device, step_seed
@@ -211,7 +211,7 @@ class Learner:
         self.rate = set_rate(self.optimiser, self._config, step)
         torch.manual_seed(step_seed(self._config.seed, step) + 1)  # for dropout
         for dropout in self._drawn_ahead:
-            dropout.draw(len(batch.labels), HIDDEN_COUNT, batch.labels.device)
+            dropout.draw(len(batch.labels), batch.labels.device)
         loss = self._step(batch)
         if self._average is not None:
             self._average.update_parameters(self._network)

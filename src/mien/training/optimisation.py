@@ -25,8 +25,9 @@ def build_optimiser(
         config: optimiser and rate.
         device: a GPU on which steps will be recorded (`mien.training.captured`); the rates stay there.
     """
-    weights = [p for name, p in network.named_parameters() if not name.endswith("bias")]
-    biases = [p for name, p in network.named_parameters() if name.endswith("bias")]
+    learnt = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    weights = [p for name, p in learnt if not name.endswith("bias")]
+    biases = [p for name, p in learnt if name.endswith("bias")]
     groups = [
         {"params": weights, "rate": config.learning_rate, "weight_decay": config.weight_decay},
         {"params": biases, "rate": 2 * config.learning_rate, "weight_decay": 0.0},

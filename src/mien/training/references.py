@@ -1,4 +1,4 @@
-"""The displacement of training photos against each kind of reference, so that a network knows all of them."""
+"""What training photos say about references: displacement against each kind, and the features of neutral faces."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from numpy.typing import NDArray
 from mien.artifacts import ReferenceKind
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, Population, displacement
+from mien.evaluation.scoring import precompute_features
 from mien.faces.landmarks import Landmarks
+from mien.inference import ExpressionModel
 from mien.training.simulation import ELSEWHERE
 
 _ELSEWHERE = 0.5
 """Share of photos that are compared with a neutral photo by another camera."""
+_SUBJECTS = 128
+"""Whose photos say where visual features of neutral faces lie; more say the same."""
 
 
 def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population: Population) -> NDArray[np.float32]:
@@ -45,3 +49,22 @@ def displacement_against(kind: ReferenceKind, prepared: PreparedSet, population:
             reference = population.from_neutral(prepared.landmarks[another])
         moved[i] = displacement(landmarks, reference)
     return moved
+
+
+def neutral_feature(model: ExpressionModel, training: PreparedSet) -> NDArray[np.float32] | None:
+    """The average visual feature of neutral photos minus their subject's mean, (size,); None without any.
+
+    Args:
+        model: a run with a visual branch.
+        training: its training photos; those of up to 128 subjects are looked at.
+    """
+    with_neutral = np.unique(training.subject_numbers[training.labels == 0])
+    if not len(with_neutral):
+        return None
+    step = -(-len(with_neutral) // _SUBJECTS)
+    some = training.where(np.isin(training.subject_numbers, with_neutral[::step]))
+    features, numbers, neutral = precompute_features(model, some), some.subject_numbers, some.labels == 0
+    own = [numbers == number for number in np.unique(numbers)]
+    moved = np.stack([features[rows & neutral].mean(axis=0) - features[rows].mean(axis=0) for rows in own])
+    average: NDArray[np.float32] = moved.mean(axis=0)
+    return average

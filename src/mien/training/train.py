@@ -29,6 +29,7 @@ from mien.models.network import load_network
 from mien.training.loop import Progress, train_network
 from mien.training.machine import code_version, describe_machine, start_fabric
 from mien.training.recipe import Recipe, build_recipe
+from mien.training.references import neutral_feature
 from mien.training.resume import RESUME_FILE, Trained
 from mien.training.simulation import fingerprint, simulate
 
@@ -141,6 +142,10 @@ def _train(
         code=code_version(),
         versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
     )
+    if meta.relative_visual:
+        of_neutral = neutral_feature(ExpressionModel.open(run, meta, threads=0), training)
+        save_population(run, replace(population, neutral_feature=of_neutral))
+        meta = structs.replace(meta, files=hash_files(run))
     save_meta(run, measured(meta, run, validation))
 
 
