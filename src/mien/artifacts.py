@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import numpy as np
@@ -46,6 +46,7 @@ Use = Literal["few", "many", "neutral"]
 """What a reference is made of: up to `FEW` photos of any expression, more, or neutral ones. Of a photo that is read
 alone it is that photo."""
 FEW = 4
+USES: tuple[Use, ...] = get_args(Use)
 
 
 class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -29,6 +29,8 @@ from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
+NEUTRAL_WORTH = 10
+"""Photos of any expression that are worth as much as a neutral one, or several, on real people."""
 _FORMAT = 3
 """Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
 
@@ -66,6 +68,11 @@ class Reference:
         """Eq. 1: the mean over all photos of a subject; shape (n, 68, 2), n > 0."""
         stack = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, POINT_COUNT, 2)
         return cls(stack.mean(axis=0).astype(np.float32), "mean", len(stack), feature)
+
+    @property
+    def worth(self) -> int:
+        """How many photos of any expression say as much about the person; see docs/model-card.md."""
+        return NEUTRAL_WORTH if self.kind == "neutral" else self.photo_count
 
     def __repr__(self) -> str:
         feature = ", with a visual feature" if self.feature is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,7 +28,13 @@ def combine(
     out: Annotated[Path, typer.Argument(help="New folder for the run.")],
     run: Annotated[list[Path], typer.Option(help="A trained run; name each with an option of its own.")],
     share: Annotated[
-        list[float] | None, typer.Option(help="Of each run, in their order.", show_default="all the same")
+        list[str] | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Of each run, in their order. A run that takes part for some uses of a reference only: "
+            "few:NUMBER,many:NUMBER, as for --common.",
+            show_default="all the same",
+        ),
     ] = None,
     common: Annotated[
         list[str] | None,
@@ -49,7 +55,7 @@ def combine(
     from mien.datasets.prepared import PreparedSet
     from mien.training.combine import combine as combine_runs
 
-    shares = share or [1.0] * len(run)
+    shares = [_parse_share(word) for word in share or ["1"] * len(run)]
     meta = combine_runs(PreparedSet.open(prepared), run, shares, out, _parse(common or []))
     if json:
         print_json(msgspec.to_builtins(meta))
@@ -58,20 +64,39 @@ def combine(
         stdout.print(shown(f"{out}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}"), soft_wrap=True)
 
 
+def _parse_share(word: str) -> float | dict[Use, float]:
+    """`0.3`, or by use `few:0.3,many:0.1`."""
+    from mien.artifacts import USES
+
+    shares: dict[Use, float] = {}
+    for part in word.split(","):
+        name, colon, number = part.rpartition(":")
+        use = next((use for use in USES if use == name), None)
+        try:
+            share = float(number)
+        except ValueError:
+            share = -1.0
+        if share < 0 or (use is None and (colon or "," in word)):
+            raise typer.BadParameter(f"{word}: say a number, or for {', '.join(USES)} apart, as few:0.3,many:0.1")
+        if use is None:
+            return share
+        shares[use] = share
+    return shares
+
+
 def _parse(words: list[str]) -> dict[Use, Commonness]:
     """How common classes are held to be; what is said of one use goes before what is said of all."""
-    from mien.artifacts import Use
+    from mien.artifacts import USES
     from mien.errors import LabelError
     from mien.labels import Commonness
 
-    uses: tuple[Use, ...] = get_args(Use)
     everywhere: dict[str, float] = {}
-    own: dict[str, dict[str, float]] = {use: {} for use in uses}
+    own: dict[str, dict[str, float]] = {use: {} for use in USES}
     for word in words:
         name, _, number = word.partition("=")
         use, colon, what = name.rpartition(":")
         if colon and use not in own:
-            raise typer.BadParameter(f"{word}: before the colon stands one of {', '.join(uses)}")
+            raise typer.BadParameter(f"{word}: before the colon stands one of {', '.join(USES)}")
         try:
             factor = float(number)
         except ValueError:
@@ -80,6 +105,6 @@ def _parse(words: list[str]) -> dict[Use, Commonness]:
             raise typer.BadParameter(f"{word}: say WHAT=FACTOR with a factor above 0, as happiness=2")
         (own[use] if colon else everywhere)[what] = factor
     try:
-        return {use: Commonness.from_dict(everywhere | own[use]) for use in uses} if words else {}
+        return {use: Commonness.from_dict(everywhere | own[use]) for use in USES} if words else {}
     except LabelError as error:
         raise typer.BadParameter(str(error)) from error

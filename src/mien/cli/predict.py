@@ -333,5 +333,4 @@ def _tell_reference(reference: Reference, recognizer: Recognizer, subjects: str,
     more = f", measured with {measured.photos}" if reference.photo_count > measured.photos > 0 else ""
     tell(f"right among 50 classes on {subjects}: {measured.top1:.0%}{more} (by chance 2%)")
     if alone:
-        best = recognizer.meta.calibration_for("neutral", 1)
-        tell(f"a neutral photo of the same face makes this surer ({best.top1:.0%}): --neutral PHOTO")
+        tell("a neutral photo of the same face makes this surer: --neutral PHOTO")

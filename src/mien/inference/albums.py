@@ -167,7 +167,7 @@ def _compare(
         reference = model.reference(landmarks[among], features[among])
         profile = _profile_of([seen[i].identity for i in sure], profiles)
         name = given if profile is None else profile.name
-        if profile is not None and _worth(recognizer, profile.reference) > _worth(recognizer, reference):
+        if profile is not None and profile.reference.worth > reference.worth:
             reference = profile.reference
         references = [reference] * len(own)
         rows = model.probabilities(model.scores(features, landmarks, references), references)
@@ -206,10 +206,6 @@ def _profile_of(
         if profile.reference.identity is not None
     ]
     return profiles[min(near)[1]] if near and min(near)[0] <= ONE_PERSON else None
-
-
-def _worth(recognizer: Recognizer, reference: Reference) -> float:
-    return recognizer.meta.calibration_for(reference.kind, reference.photo_count).top1
 
 
 def _thumbnail(crop: RGBImage) -> RGBImage:

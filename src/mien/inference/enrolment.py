@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from mien.displacement import NEUTRAL_WORTH
 from mien.errors import PhotoError
 from mien.faces import Faces
 from mien.inference.finding import PhotoLike
@@ -44,7 +45,7 @@ def enroll(
     """Make the profile of a person; it is not saved yet.
 
     Without `shown` a photo is taken for neutral where that is the likeliest class. Of the reference from those alone
-    and the one from all photos, that is chosen which is worth more by the run's calibration.
+    and the one from all photos, that is chosen which is worth more (`Reference.worth`).
 
     Args:
         recognizer: whose weights the profile is for.
@@ -63,8 +64,7 @@ def enroll(
     of_all = [Faces((face.face,), face.photo) for face in seen]
     of_neutral = [face for face, is_neutral in zip(of_all, neutral, strict=True) if is_neutral]
     model = recognizer.model
-    worth = model.meta.calibration_for("neutral", len(of_neutral)).top1
-    if of_neutral and (shown == "neutral" or worth >= model.meta.calibration_for("estimated", len(seen)).top1):
+    if of_neutral and (shown == "neutral" or len(seen) <= NEUTRAL_WORTH):
         reference = recognizer.neutral_reference(of_neutral)
     else:
         reference = recognizer.reference(of_all)

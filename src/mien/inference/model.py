@@ -11,12 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import ENCODER_FILE, HEAD_FILE, POPULATION_FILE, RunMeta, Use, load_meta, read_checked, use_of
+from mien.artifacts import (
+    ENCODER_FILE,
+    HEAD_FILE,
+    POPULATION_FILE,
+    USES,
+    RunMeta,
+    Use,
+    load_meta,
+    read_checked,
+    use_of,
+)
 from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
 from mien.errors import CheckpointError, ForeignReferenceError
 from mien.faces.networks import start_session
@@ -89,7 +99,7 @@ class ExpressionModel:
 
     @cached_property
     def inputs(self) -> frozenset[str]:
-        """What the head takes: some of `feature`, `displacement`, `landmarks`."""
+        """What the head takes: some of `feature`, `displacement`, `landmarks`, and `use` (of a reference)."""
         return frozenset(node.name for node in self.head.get_inputs())
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -150,6 +160,9 @@ class ExpressionModel:
             feed["displacement"] = np.stack(moved)
         if "landmarks" in self.inputs:
             feed["landmarks"] = landmarks_crop.reshape(-1, DISPLACEMENT_SIZE).astype(np.float32)
+        if "use" in self.inputs:
+            uses = [USES.index(use_of(used.kind, used.photo_count)) for used in references]
+            feed["use"] = np.eye(len(USES), dtype=np.float32)[uses]
         scores: NDArray[np.float32] = self.head.run(["scores"], feed)[0]
         return scores
 
@@ -236,7 +249,7 @@ class ExpressionModel:
     @cached_property
     def _priors(self) -> dict[Use, NDArray[np.float32]]:
         """How common classes are held to be, as logarithms, (50,), by what a reference is made of."""
-        return {use: Commonness.from_dict(self.meta.common.get(use, {})).log_prior() for use in get_args(Use)}
+        return {use: Commonness.from_dict(self.meta.common.get(use, {})).log_prior() for use in USES}
 
     def _temperatures(self, references: Sequence[Reference]) -> NDArray[np.float64]:
         return np.array([self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references])

@@ -21,6 +21,7 @@ from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
     POPULATION_FILE,
+    USES,
     ReferenceKind,
     RunMeta,
     TrainingData,
@@ -89,7 +90,9 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
     seen = list(_compare(model, training))
     weight = _choose_weight(seen, training.labels, subjects)
     evidence = _learn(seen, training.labels, np.ones(len(training), dtype=bool))
-    base = Member(model.path / HEAD_FILE, 1.0, model.meta.calibration_for("mean", ALL_PHOTOS).temperature)
+    base = Member(
+        model.path / HEAD_FILE, (1.0,) * len(USES), model.meta.calibration_for("mean", ALL_PHOTOS).temperature
+    )
     with new_run(out) as folder:
         add_evidence(base, evidence, weight, folder / HEAD_FILE)
         for name in (POPULATION_FILE, *((ENCODER_FILE,) if model.encoder is not None else ())):

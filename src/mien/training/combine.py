@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
 from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
+    USES,
     RunMeta,
     TrainingData,
     Use,
@@ -32,13 +32,14 @@ from mien.inference import ExpressionModel
 from mien.labels import Commonness
 from mien.models.combination import Member, combine_encoders, combine_heads
 from mien.training.machine import code_version
+from mien.training.references import neutral_feature
 from mien.training.train import count, measured
 
 
 def combine(
     prepared: PreparedSet,
     runs: Sequence[Path],
-    shares: Sequence[float],
+    shares: Sequence[float | Mapping[Use, float]],
     out: Path,
     common: Mapping[Use, Commonness] | None = None,
 ) -> RunMeta:
@@ -50,7 +51,8 @@ def combine(
     Args:
         prepared: the set whose validation subjects calibrate.
         runs: trained runs.
-        shares: of each, above 0; they are divided by their sum.
+        shares: of each, above 0; they are divided by their sum. Of a run that takes part for some uses of a reference
+            only, its shares by use.
         out: new folder.
         common: how common classes are held to be, by what a reference is made of; equally where nothing is said.
 
@@ -59,7 +61,8 @@ def combine(
         DataError: shares that do not fit, a run that is a combination itself, or other landmarks than the set's.
         OutputError: `out` exists, or cannot be written.
     """
-    if not runs or len(shares) != len(runs) or not all(0 < share < float("inf") for share in shares):
+    weights = _normalised(shares) if runs and len(shares) == len(runs) else None
+    if weights is None:
         raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
     if out.exists():
         raise OutputError(f"{out}: exists; name a new folder")
@@ -78,7 +81,7 @@ def combine(
     combination: dict[str, Any] = {
         "members": [
             {
-                "share": round(share / sum(shares), 4),
+                "share": _said(share),
                 "recipe": meta.recipe,
                 "data": meta.data.name,
                 "fingerprint": meta.data.fingerprint,
@@ -86,7 +89,7 @@ def combine(
                 "landmarker": meta.landmarker,
                 "code": meta.code,
             }
-            for share, meta in zip(shares, metas, strict=True)
+            for share, meta in zip(weights, metas, strict=True)
         ],
     }
     with new_run(out) as run:
@@ -100,15 +103,15 @@ def combine(
         members = [
             Member(
                 path / HEAD_FILE,
-                share / sum(shares),
+                share,
                 meta.calibration_for("mean", 1).temperature,
                 places.get(number),
             )
-            for number, (path, share, meta) in enumerate(zip(runs, shares, metas, strict=True))
+            for number, (path, share, meta) in enumerate(zip(runs, weights, metas, strict=True))
         ]
         combine_heads(members, run / HEAD_FILE)
-        of_neutral = _neutral_feature([runs[n] for n in visual], [metas[n] for n in visual], places.values())
-        save_population(run, replace(load_population(runs[first]), neutral_feature=of_neutral))
+        population = load_population(runs[first])
+        save_population(run, population)
         meta = structs.replace(
             metas[first],
             name="combined",
@@ -129,6 +132,10 @@ def combine(
             code=code_version(),
             versions={"mien": version("mien")},
         )
+        if relative:
+            of_neutral = neutral_feature(ExpressionModel.open(run, meta, threads=0), prepared.select("train"))
+            save_population(run, replace(population, neutral_feature=of_neutral))
+            meta = structs.replace(meta, files=hash_files(run))
         meta = measured(meta, run, validation)
         save_meta(run, meta)
     return meta
@@ -146,17 +153,20 @@ def _read_whole(run: Path) -> RunMeta:
     return meta
 
 
-def _neutral_feature(
-    runs: Sequence[Path], metas: Sequence[RunMeta], places: Iterable[tuple[int, int]]
-) -> NDArray[np.float32] | None:
-    """Those of several encoders side by side, zeros where features are not relative; None where one is not known."""
-    parts = []
-    for run, meta, (start, stop) in zip(runs, metas, places, strict=True):
-        part = load_population(run).neutral_feature if meta.relative_visual else np.zeros(stop - start, np.float32)
-        if part is None:
-            return None
-        parts.append(part)
-    return np.concatenate(parts) if parts else None
+def _normalised(shares: Sequence[float | Mapping[Use, float]]) -> list[tuple[float, ...]] | None:
+    """The share of each run by use, in the order of `USES`, so that they sum to 1; None where they cannot."""
+    by_use = [share if isinstance(share, Mapping) else dict.fromkeys(USES, share) for share in shares]
+    table = np.array([[share.get(use, 0.0) for use in USES] for share in by_use])
+    possible = np.isfinite(table).all() and (table >= 0).all()
+    if not possible or not table.any(axis=1).all() or not table.any(axis=0).all():
+        return None
+    return [tuple(row) for row in (table / table.sum(axis=0)).tolist()]
+
+
+def _said(shares: tuple[float, ...]) -> float | dict[str, float]:
+    """For meta.json."""
+    rounded = [round(share, 4) for share in shares]
+    return rounded[0] if len(set(rounded)) == 1 else dict(zip(USES, rounded, strict=True))
 
 
 def _reads_landmarks(run: Path, meta: RunMeta) -> bool:
