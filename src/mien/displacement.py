@@ -29,7 +29,7 @@ from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
-NEUTRAL_WORTH = 10
+NEUTRAL_WORTH = 5
 """Photos of any expression that are worth as much as a neutral one, or several, on real people."""
 _FORMAT = 3
 """Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
