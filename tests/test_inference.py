@@ -231,6 +231,14 @@ def test_a_happy_face_given_as_neutral_is_named_after_saving_too(tmp_path: Path)
     assert Recognizer.load(trust_reference=True).neutral_reference(happy).expressive == ()
 
 
+def test_every_photo_is_neutral_beside_itself_and_equally_so(faces: list[Path]) -> None:
+    shipped = Recognizer.load(trust_reference=True)
+    read = [shipped.recognize(photo, shipped.neutral_reference([photo])) for photo in [data.astronaut(), *faces[:3]]]
+    assert {one.emotion for one in read} == {NEUTRAL}
+    for one in read[1:]:
+        np.testing.assert_allclose(one.probabilities, read[0].probabilities, atol=1e-4)
+
+
 def test_answers_below_a_probability_are_unsure(trained: Path, faces: list[Path]) -> None:
     for unsure_below in (0, 1):
         read = Recognizer.load(trained, unsure_below=unsure_below).recognize(faces[0])
