@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from msgspec import structs
 from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
+    POPULATION_FILE,
     USES,
     RunMeta,
     TrainingData,
@@ -25,15 +26,13 @@ from mien.artifacts import (
     save_meta,
 )
 from mien.datasets.prepared import PreparedSet
-from mien.displacement import load_population, save_population
 from mien.errors import DataError, OutputError
 from mien.evaluation.scoring import refuse_other_landmarks
 from mien.inference import ExpressionModel
 from mien.labels import Commonness
 from mien.models.combination import Member, combine_encoders, combine_heads
 from mien.training.machine import code_version
-from mien.training.references import neutral_feature
-from mien.training.train import count, measured
+from mien.training.train import count, measured, with_neutral_feature
 
 
 def combine(
@@ -76,7 +75,7 @@ def combine(
         raise DataError("the runs were trained on landmarks from crops of different sizes; combine runs of one size")
     first = reading[0] if reading else 0
     prepared = prepared.with_landmarks(metas[first].data.landmark_size)
-    validation = prepared.select("validation")
+    training, validation = prepared.select("train"), prepared.select("validation")
     visual = [number for number, meta in enumerate(metas) if ENCODER_FILE in meta.files]
     combination: dict[str, Any] = {
         "members": [
@@ -110,8 +109,7 @@ def combine(
             for number, (path, share, meta) in enumerate(zip(runs, weights, metas, strict=True))
         ]
         combine_heads(members, run / HEAD_FILE)
-        population = load_population(runs[first])
-        save_population(run, population)
+        shutil.copyfile(runs[first] / POPULATION_FILE, run / POPULATION_FILE)
         meta = structs.replace(
             metas[first],
             name="combined",
@@ -120,7 +118,7 @@ def combine(
             data=TrainingData(
                 prepared.path.name,
                 prepared.fingerprint,
-                count(prepared.select("train")),
+                count(training),
                 count(validation),
                 prepared.landmark_size,
             ),
@@ -132,11 +130,7 @@ def combine(
             code=code_version(),
             versions={"mien": version("mien")},
         )
-        if relative:
-            of_neutral = neutral_feature(ExpressionModel.open(run, meta, threads=0), prepared.select("train"))
-            save_population(run, replace(population, neutral_feature=of_neutral))
-            meta = structs.replace(meta, files=hash_files(run))
-        meta = measured(meta, run, validation)
+        meta = measured(with_neutral_feature(meta, run, training), run, validation)
         save_meta(run, meta)
     return meta
 

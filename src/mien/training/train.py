@@ -142,11 +142,16 @@ def _train(
         code=code_version(),
         versions={package: version(package) for package in ("mien", "torch", "scikit-learn")},
     )
-    if meta.relative_visual:
-        of_neutral = neutral_feature(ExpressionModel.open(run, meta, threads=0), training)
-        save_population(run, replace(population, neutral_feature=of_neutral))
-        meta = structs.replace(meta, files=hash_files(run))
-    save_meta(run, measured(meta, run, validation))
+    save_meta(run, measured(with_neutral_feature(meta, run, training), run, validation))
+
+
+def with_neutral_feature(meta: RunMeta, run: Path, training: PreparedSet) -> RunMeta:
+    """With a population that knows the features of neutral faces, where features are relative; it is written."""
+    if not meta.relative_visual:
+        return meta
+    model = ExpressionModel.open(run, meta, threads=0)
+    save_population(run, replace(model.population, neutral_feature=neutral_feature(model, training)))
+    return structs.replace(meta, files=hash_files(run))
 
 
 def measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
