@@ -19,7 +19,7 @@ def test_evidence_in_a_head_is_what_it_is_in_numbers(trained: Path, tmp_path: Pa
     moved = rng.normal(scale=4, size=(60, 136)).astype(np.float32)
     labels = np.arange(60) % 3 * 7
     evidence = Evidence.of(fit_lda(moved, labels, even=True), np.unique(labels))
-    add_evidence(Member(trained / HEAD_FILE, (1.0,) * 3, 2.0), evidence, 1.5, tmp_path / HEAD_FILE)
+    add_evidence(Member(trained / HEAD_FILE, 1.0, 2.0), evidence, 1.5, tmp_path / HEAD_FILE)
     feature = rng.normal(size=(60, _width(trained))).astype(np.float32)
     feed = {"feature": feature, "displacement": moved}
     before, after = (

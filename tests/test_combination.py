@@ -8,11 +8,11 @@ import onnxruntime
 import pytest
 from msgspec import structs
 
-from mien.artifacts import ALL_PHOTOS, FEW, HEAD_FILE, ReferenceKind, Use, load_meta, save_meta
+from mien.artifacts import FEW, HEAD_FILE, load_meta, save_meta
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Reference
 from mien.errors import CheckpointError, DataError, LabelError, OutputError
-from mien.evaluation.references import mean_references, references_of
+from mien.evaluation.references import mean_references
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
 from mien.labels import NEUTRAL, Commonness, CompoundEmotion, Emotion
@@ -45,7 +45,7 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def test_a_combined_head_gives_the_weighted_mean_of_log_probabilities(geometry: Path, tmp_path: Path) -> None:
-    members = [Member(geometry / HEAD_FILE, (0.75,) * 3, 2.0), Member(geometry / HEAD_FILE, (0.25,) * 3, 0.5)]
+    members = [Member(geometry / HEAD_FILE, 0.75, 2.0), Member(geometry / HEAD_FILE, 0.25, 0.5)]
     combine_heads(members, tmp_path / HEAD_FILE)
     displacement = np.random.default_rng(0).normal(scale=4, size=(5, 136)).astype(np.float32)
 
@@ -191,29 +191,3 @@ def test_two_visual_branches_one_of_them_relative_read_as_the_mean_of_both(
 def test_what_is_there_is_left_alone(geometry: Path, prepared: PreparedSet, tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         combine(prepared, [geometry], [1.0], tmp_path)
-
-
-def test_a_run_may_take_part_for_some_uses_of_a_reference_only(
-    geometry: Path, visual: Path, prepared: PreparedSet, tmp_path: Path
-) -> None:
-    combine(
-        prepared, [geometry, visual], [{"few": 3.0, "neutral": 0.5}, {"many": 2.0, "neutral": 0.5}], tmp_path / "out"
-    )
-    both, part = ExpressionModel.load(tmp_path / "out"), prepared.select("test")
-    features = precompute_features(both, part)
-    alone = {
-        "few": ExpressionModel.load(geometry),
-        "many": ExpressionModel.load(visual),
-    }
-    kinds: dict[Use, tuple[ReferenceKind, int]] = {"few": ("estimated", 3), "many": ("mean", ALL_PHOTOS)}
-    for use, (kind, photos) in kinds.items():
-        references = references_of(kind, photos, both, part, features)
-        scores = both.scores(features, part.landmarks, references)
-        expected = alone[use].scores(features, part.landmarks, references)
-        temperature = alone[use].meta.calibration_for("mean", 1).temperature
-        np.testing.assert_allclose(_softmax(scores), _softmax(expected / temperature), atol=1e-5)
-    assert load_meta(tmp_path / "out").recipe["combination"]["members"][0]["share"] == {
-        "few": 1.0, "many": 0.0, "neutral": 0.5,
-    }  # fmt: skip
-    with pytest.raises(DataError):  # nobody for neutral photos
-        combine(prepared, [geometry, visual], [{"few": 1.0}, {"many": 1.0}], tmp_path / "refused")

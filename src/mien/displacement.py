@@ -29,7 +29,7 @@ from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
-NEUTRAL_WORTH = 5
+NEUTRAL_WORTH = 4
 """Photos of any expression that are worth as much as a neutral one, or several, on real people."""
 _FORMAT = 3
 """Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
@@ -221,7 +221,7 @@ class Population:
         _, first = np.unique(np.asarray(subjects), return_index=True)
         means = vectors[first] - moved[first]
         neutral = moved[is_neutral].mean(axis=0) if is_neutral.any() else np.zeros(DISPLACEMENT_SIZE)
-        return cls(means.mean(axis=0), _covariance(means), _covariance(moved), neutral)
+        return cls(means.mean(axis=0), _covariance(means), _covariance(moved, means=len(first)), neutral)
 
     def estimate(self, landmarks_crop: ArrayLike) -> Reference:
         """The most likely mean of a person of whom n photos of unknown expression are at hand.
@@ -280,7 +280,12 @@ def _to_points(vector: NDArray[np.float64]) -> NDArray[np.float32]:
     return vector.reshape(POINT_COUNT, 2).astype(np.float32)
 
 
-def _covariance(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Covariance about the mean, with a little ridge (0.1 pixel squared) so that it can always be inverted."""
+def _covariance(rows: NDArray[np.float64], means: int = 1) -> NDArray[np.float64]:
+    """Covariance about the mean, with a little ridge (0.1 pixel squared) so that it can always be inverted.
+
+    Args:
+        rows: shape (n, k).
+        means: how many means, of groups of the rows, have been taken off; each takes one from what n rows say.
+    """
     centred = rows - rows.mean(axis=0)
-    return centred.T @ centred / max(1, len(rows) - 1) + 0.1 * np.eye(rows.shape[1])
+    return centred.T @ centred / max(1, len(rows) - means) + 0.1 * np.eye(rows.shape[1])

@@ -28,13 +28,7 @@ def combine(
     out: Annotated[Path, typer.Argument(help="New folder for the run.")],
     run: Annotated[list[Path], typer.Option(help="A trained run; name each with an option of its own.")],
     share: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Of each run, in their order. A run that takes part for some uses of a reference only: "
-            "few:NUMBER,many:NUMBER, as for --common.",
-            show_default="all the same",
-        ),
+        list[float] | None, typer.Option(help="Of each run, in their order.", show_default="all the same")
     ] = None,
     common: Annotated[
         list[str] | None,
@@ -55,33 +49,13 @@ def combine(
     from mien.datasets.prepared import PreparedSet
     from mien.training.combine import combine as combine_runs
 
-    shares = [_parse_share(word) for word in share or ["1"] * len(run)]
+    shares = share or [1.0] * len(run)
     meta = combine_runs(PreparedSet.open(prepared), run, shares, out, _parse(common or []))
     if json:
         print_json(msgspec.to_builtins(meta))
     else:
         best = meta.best
-        stdout.print(shown(f"{out}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}"), soft_wrap=True)
-
-
-def _parse_share(word: str) -> float | dict[Use, float]:
-    """`0.3`, or by use `few:0.3,many:0.1`."""
-    from mien.artifacts import USES
-
-    shares: dict[Use, float] = {}
-    for part in word.split(","):
-        name, colon, number = part.rpartition(":")
-        use = next((use for use in USES if use == name), None)
-        try:
-            share = float(number)
-        except ValueError:
-            share = -1.0
-        if share < 0 or (use is None and (colon or "," in word)):
-            raise typer.BadParameter(f"{word}: say a number, or for {', '.join(USES)} apart, as few:0.3,many:0.1")
-        if use is None:
-            return share
-        shares[use] = share
-    return shares
+        stdout.print(shown(f"{out}: validation top-1 {best['top1']:.3f}, top-5 {best['top5']:.3f}"))
 
 
 def _parse(words: list[str]) -> dict[Use, Commonness]:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The run that comes with mien."""
+_INPUTS = frozenset(("feature", "displacement", "landmarks"))
 _BATCH = 64
 """Crops that are encoded at once: more take memory and save no time."""
 
@@ -90,7 +91,13 @@ class ExpressionModel:
         """
         encoder = _open(path, ENCODER_FILE, meta, threads) if ENCODER_FILE in meta.files else None
         read_checked(path, POPULATION_FILE, meta)
-        return cls(path, meta, load_population(path), encoder, _open(path, HEAD_FILE, meta, threads))
+        model = cls(path, meta, load_population(path), encoder, _open(path, HEAD_FILE, meta, threads))
+        if unknown := model.inputs - _INPUTS:
+            raise CheckpointError(
+                f"{path}: its head takes {', '.join(sorted(unknown))}, which this mien does not give; combine "
+                "or train the run again"
+            )
+        return model
 
     @cached_property
     def identity(self) -> str:
@@ -99,7 +106,7 @@ class ExpressionModel:
 
     @cached_property
     def inputs(self) -> frozenset[str]:
-        """What the head takes: some of `feature`, `displacement`, `landmarks`, and `use` (of a reference)."""
+        """What the head takes: some of `feature`, `displacement`, `landmarks`."""
         return frozenset(node.name for node in self.head.get_inputs())
 
     def encode(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -160,9 +167,6 @@ class ExpressionModel:
             feed["displacement"] = np.stack(moved)
         if "landmarks" in self.inputs:
             feed["landmarks"] = landmarks_crop.reshape(-1, DISPLACEMENT_SIZE).astype(np.float32)
-        if "use" in self.inputs:
-            uses = [USES.index(use_of(used.kind, used.photo_count)) for used in references]
-            feed["use"] = np.eye(len(USES), dtype=np.float32)[uses]
         scores: NDArray[np.float32] = self.head.run(["scores"], feed)[0]
         return scores
 

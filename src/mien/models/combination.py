@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import USES
 from mien.errors import require
 from mien.files import replacing
 from mien.labels import CLASSES
@@ -23,15 +22,14 @@ class Member:
 
     Attributes:
         path: its ONNX file.
-        shares: of the mean, by the use of a reference, in the order of `mien.artifacts.USES`; those of all
-            members sum to 1.
+        share: of the mean; all shares sum to 1.
         temperature: its scores are divided by this first, which makes them honest.
         features: the first of its visual features, and the one after the last, among those of the joint encoder;
             None: it takes all that there are, or none.
     """
 
     path: Path
-    shares: tuple[float, ...]
+    share: float
     temperature: float
     features: tuple[int, int] | None = None
 
@@ -137,7 +135,6 @@ def combine_heads(members: Sequence[Member], path: Path) -> None:
     """Write one head that does what several do.
 
     It takes all inputs that any of them takes, by name, and gives `scores`: log-probabilities but for a constant.
-    Where shares depend on the use of a reference it takes `use` besides, (n, uses): 1 for that, 0 elsewhere.
 
     Raises:
         MissingExtraError: the package onnx is not installed.
@@ -146,8 +143,6 @@ def combine_heads(members: Sequence[Member], path: Path) -> None:
     helper, numpy_helper, compose = onnx.helper, onnx.numpy_helper, require("onnx.compose", "train")
     nodes, constants = [], []
     inputs: dict[str, Any] = {}
-    if by_use := any(len(set(member.shares)) > 1 for member in members):
-        inputs["use"] = helper.make_tensor_value_info("use", onnx.TensorProto.FLOAT, ["batch", len(USES)])
     for number, member in enumerate(members):
         prefix = f"member{number}/"
         head = onnx.load(member.path)
@@ -163,17 +158,12 @@ def combine_heads(members: Sequence[Member], path: Path) -> None:
         model = compose.add_prefix(head, prefix)
         nodes += model.graph.node
         constants += model.graph.initializer
-        shares = np.array(member.shares if by_use else member.shares[:1], dtype=np.float32)[:, None]
-        constants.append(
-            numpy_helper.from_array(np.array([1 / member.temperature], dtype=np.float32), f"{prefix}temperature")
-        )
-        constants.append(numpy_helper.from_array(shares, f"{prefix}shares"))
-        share = f"{prefix}share" if by_use else f"{prefix}shares"
-        nodes += [helper.make_node("MatMul", ["use", f"{prefix}shares"], [share])] if by_use else []
+        for name, factor in (("temperature", 1 / member.temperature), ("share", member.share)):
+            constants.append(numpy_helper.from_array(np.array(factor, dtype=np.float32), prefix + name))
         nodes += [
             helper.make_node("Mul", [f"{prefix}scores", f"{prefix}temperature"], [f"{prefix}calibrated"]),
             helper.make_node("LogSoftmax", [f"{prefix}calibrated"], [f"{prefix}logarithms"], axis=1),
-            helper.make_node("Mul", [f"{prefix}logarithms", share], [f"{prefix}part"]),
+            helper.make_node("Mul", [f"{prefix}logarithms", f"{prefix}share"], [f"{prefix}part"]),
         ]
     if width := max((member.features[1] for member in members if member.features is not None), default=0):
         inputs["feature"] = helper.make_tensor_value_info("feature", onnx.TensorProto.FLOAT, ["batch", width])

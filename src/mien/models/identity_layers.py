@@ -24,7 +24,7 @@ from mien.models.dropout import BatchDropout
 _SIDE = 150
 """Of the pictures that the network was trained on, in pixels."""
 _MEAN, _SCALE = (122.782, 117.001, 104.298), 256.0
-_CHANNELS, _BLOCKS = 32, 3
+_CHANNELS, _BLOCKS = 32, 2
 _DROPOUT = 0.5
 _POOLED = 8
 """Places in a row, and in a column."""
@@ -44,7 +44,7 @@ def identity_layers(feature_count: int) -> nn.Sequential:
 
 
 class FirstLayers(nn.Module):
-    """A convolution and three residual blocks, with the weights of `mien.faces.identity`, which are never changed.
+    """A convolution and two residual blocks, with the weights of `mien.faces.identity`, which are never changed.
 
     Raises:
         MissingExtraError: the package onnx is not installed.
@@ -68,7 +68,7 @@ class FirstLayers(nn.Module):
 
     def forward(self, rgb: Tensor) -> Tensor:
         """(n, 3, 224, 224), 0..255, to (n, 32, 35, 35)."""
-        small = self.shares @ rgb @ self.shares.T
+        small = self.shares @ rgb.contiguous() @ self.shares.T
         maps = self.first((small - self.mean) / _SCALE).relu()
         blocked: Tensor = self.blocks(nn.functional.max_pool2d(maps, 3, stride=2))
         return blocked

@@ -91,8 +91,11 @@ LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], Linear
 
 
 def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:  # type: ignore[no-untyped-def]
-    if len(np.unique(labels)) < 2:
+    classes = np.unique(labels)
+    if len(classes) < 2:
         raise DataError(f"all photos to train on show one class, {CLASSES[labels[0]]}; a model needs two or more")
+    if len(labels) <= len(classes):
+        raise DataError(f"{len(labels)} photos to train on, one of each class; a model needs several of some")
     wide = features.astype(np.float64)
     mean, spread = wide.mean(axis=0), np.maximum(wide.std(axis=0), 1e-6)
     classifier.fit((wide - mean) / spread, labels)

@@ -21,7 +21,6 @@ from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
     POPULATION_FILE,
-    USES,
     ReferenceKind,
     RunMeta,
     TrainingData,
@@ -69,7 +68,8 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
 
     Raises:
         CheckpointError: no such run, or a damaged one.
-        DataError: too few photos or subjects, leaks, or other landmarks than those of the run.
+        DataError: too few photos or subjects, no validation photos, leaks, or other landmarks than those of the run.
+        MissingExtraError: the package onnx is not installed.
         OutputError: `out` exists.
     """
     if out.exists():
@@ -90,9 +90,7 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
     seen = list(_compare(model, training))
     weight = _choose_weight(seen, training.labels, subjects)
     evidence = _learn(seen, training.labels, np.ones(len(training), dtype=bool))
-    base = Member(
-        model.path / HEAD_FILE, (1.0,) * len(USES), model.meta.calibration_for("mean", ALL_PHOTOS).temperature
-    )
+    base = Member(model.path / HEAD_FILE, 1.0, model.meta.calibration_for("mean", ALL_PHOTOS).temperature)
     with new_run(out) as folder:
         add_evidence(base, evidence, weight, folder / HEAD_FILE)
         for name in (POPULATION_FILE, *((ENCODER_FILE,) if model.encoder is not None else ())):

@@ -15,7 +15,6 @@ from mien.artifacts import (
     ENCODER_FILE,
     HEAD_FILE,
     POPULATION_FILE,
-    USES,
     RunMeta,
     TrainingData,
     Use,
@@ -38,31 +37,34 @@ from mien.training.train import count, measured, with_neutral_feature
 def combine(
     prepared: PreparedSet,
     runs: Sequence[Path],
-    shares: Sequence[float | Mapping[Use, float]],
+    shares: Sequence[float],
     out: Path,
     common: Mapping[Use, Commonness] | None = None,
 ) -> RunMeta:
     """Write a run whose probabilities are the weighted geometric mean of several runs', calibrated anew.
 
-    Visual features of all that have a visual branch lie side by side. Population, landmarks and alignment are those
-    of the first that reads landmarks; the pictures of others may have been aligned by other landmarks.
+    Visual features of all that have a visual branch lie side by side. Landmarks and alignment are those of the set,
+    the population that of the first run that reads landmarks; the pictures of runs that read none may have been
+    aligned by other landmarks.
 
     Args:
         prepared: the set whose validation subjects calibrate.
         runs: trained runs.
-        shares: of each, above 0; they are divided by their sum. Of a run that takes part for some uses of a reference
-            only, its shares by use.
+        shares: of each, above 0; they are divided by their sum.
         out: new folder.
         common: how common classes are held to be, by what a reference is made of; equally where nothing is said.
 
     Raises:
         CheckpointError: a run is missing or damaged.
-        DataError: shares that do not fit, a run that is a combination itself, or other landmarks than the set's.
+        DataError: shares that do not fit, a run that is a combination itself, another alignment than the set's, or
+            other landmarks in a run that reads them.
+        MissingExtraError: the package onnx is not installed.
         OutputError: `out` exists, or cannot be written.
     """
-    weights = _normalised(shares) if runs and len(shares) == len(runs) else None
-    if weights is None:
+    given = np.array(shares)
+    if not runs or len(given) != len(runs) or not np.isfinite(given).all() or (given <= 0).any():
         raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
+    weights: list[float] = (given / given.sum()).tolist()
     if out.exists():
         raise OutputError(f"{out}: exists; name a new folder")
     metas = [_read_whole(run) for run in runs]
@@ -71,6 +73,12 @@ def combine(
     reading = [number for number, run in enumerate(runs) if _reads_landmarks(run, metas[number])]
     for number in reading:
         refuse_other_landmarks(runs[number], metas[number], prepared)
+    for path, meta in zip(runs, metas, strict=True):
+        if meta.alignment != prepared.alignment:
+            raise DataError(
+                f"{path}: trained on --alignment {meta.alignment}, {prepared.path} is --alignment "
+                f"{prepared.alignment}; combine runs of one alignment"
+            )
     if len({metas[number].data.landmark_size for number in reading}) > 1:
         raise DataError("the runs were trained on landmarks from crops of different sizes; combine runs of one size")
     first = reading[0] if reading else 0
@@ -80,7 +88,7 @@ def combine(
     combination: dict[str, Any] = {
         "members": [
             {
-                "share": _said(share),
+                "share": round(share, 4),
                 "recipe": meta.recipe,
                 "data": meta.data.name,
                 "fingerprint": meta.data.fingerprint,
@@ -100,12 +108,7 @@ def combine(
         if relative:
             combination["relative_features"] = relative
         members = [
-            Member(
-                path / HEAD_FILE,
-                share,
-                meta.calibration_for("mean", 1).temperature,
-                places.get(number),
-            )
+            Member(path / HEAD_FILE, share, meta.calibration_for("mean", 1).temperature, places.get(number))
             for number, (path, share, meta) in enumerate(zip(runs, weights, metas, strict=True))
         ]
         combine_heads(members, run / HEAD_FILE)
@@ -113,6 +116,7 @@ def combine(
         meta = structs.replace(
             metas[first],
             name="combined",
+            landmarker=prepared.landmarker,
             landmarker_version=prepared.landmarker_version,
             recipe={"combination": combination},
             data=TrainingData(
@@ -145,22 +149,6 @@ def _read_whole(run: Path) -> RunMeta:
     for name in meta.files:
         read_checked(run, name, meta)
     return meta
-
-
-def _normalised(shares: Sequence[float | Mapping[Use, float]]) -> list[tuple[float, ...]] | None:
-    """The share of each run by use, in the order of `USES`, so that they sum to 1; None where they cannot."""
-    by_use = [share if isinstance(share, Mapping) else dict.fromkeys(USES, share) for share in shares]
-    table = np.array([[share.get(use, 0.0) for use in USES] for share in by_use])
-    possible = np.isfinite(table).all() and (table >= 0).all()
-    if not possible or not table.any(axis=1).all() or not table.any(axis=0).all():
-        return None
-    return [tuple(row) for row in (table / table.sum(axis=0)).tolist()]
-
-
-def _said(shares: tuple[float, ...]) -> float | dict[str, float]:
-    """For meta.json."""
-    rounded = [round(share, 4) for share in shares]
-    return rounded[0] if len(set(rounded)) == 1 else dict(zip(USES, rounded, strict=True))
 
 
 def _reads_landmarks(run: Path, meta: RunMeta) -> bool:
