@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from mien.server.films import FilmFolders, FilmJob  # noqa: E402
 from mien.server.guard import Rates  # noqa: E402
 from mien.server.memory import Expiring  # noqa: E402
 from mien.server.problems import KINDS, MEDIA_TYPE, Problem  # noqa: E402
+from mien.server.workers import Workers  # noqa: E402
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -117,6 +119,26 @@ def test_photos_of_one_person_are_compared_with_each_other_and_a_bad_one_costs_o
     assert [one["problem"] is None for one in read] == [True, False, True]
     assert read[0]["answer"]["faces"][0]["reference"] == read[2]["answer"]["faces"][0]["reference"]
     assert answer.json()["reference"]["photos"] == 2
+
+
+def test_of_several_photos_the_bad_one_is_named(client: Any) -> None:
+    files = [_photo(sample("ben-neutral")), _photo(b"no photo")]
+    for path, form in (("/v1/references", {}), ("/v1/people", {"name": "Ben"})):
+        answer = client.post(path, files=files, data=form)
+        assert answer.status_code == 415
+        assert answer.json()["detail"].startswith("photo 2: ")
+
+
+def test_a_damaged_profile_spoils_no_album(client: Any, server: ServerProcess) -> None:
+    folder = server.home / "people"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "Damaged.profile").write_bytes(b"x")
+    try:
+        answer = client.post("/v1/albums", files=[_photo(sample("ben-neutral"))], data={"people": "true"})
+        assert answer.status_code == 200
+        assert [one["usable"] for one in client.get("/v1/people").json()] == [False]
+    finally:
+        (folder / "Damaged.profile").unlink()
 
 
 def test_an_album_is_grouped_by_person(client: Any) -> None:
@@ -201,6 +223,19 @@ def test_a_form_that_is_not_as_described_is_a_problem(client: Any, given: dict[s
     assert answer.headers["content-type"] == MEDIA_TYPE
 
 
+def test_what_is_said_of_a_person_is_true_or_false(client: Any) -> None:
+    for field in ("neutral", "replace"):
+        form = {"name": "Ben", field: "True"}
+        assert client.post("/v1/people", files=[_photo(sample("ben-neutral"))], data=form).status_code == 422
+    assert client.get("/v1/people").json() == []
+
+
+@pytest.mark.parametrize("more", [1, 9])
+def test_too_many_photos_are_too_large(client: Any, more: int) -> None:
+    files = [_photo(b"x")] * (Limits().photos + more)
+    assert client.post("/v1/people-photos", files=files).status_code == 413
+
+
 def test_a_body_that_is_too_large_is_refused_said_or_not(client: Any) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(100):
@@ -233,6 +268,11 @@ def test_other_sites_are_refused(client: Any, headers: dict[str, str], kind: str
         assert answer.status_code == KINDS[kind].status
         assert answer.json()["type"].endswith(kind)
         assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+def test_the_page_may_come_by_way_of_a_proxy_that_speaks_tls(client: Any, server: ServerProcess) -> None:
+    origin = server.address.replace("http://", "https://")
+    assert client.post("/v1/cameras", headers={"origin": origin}).status_code == 201
 
 
 def test_every_answer_has_the_headers_that_browsers_heed(client: Any) -> None:
@@ -310,6 +350,8 @@ def test_a_film_is_read_with_progress_and_nothing_of_it_is_left(
     assert times == sorted(times)
     assert all(abs(sum(face["probabilities"]) - 1) < 0.01 for face in answer["faces"])
     assert not server.left_behind()
+    state = client.get(f"/v1/films/{film}").json()
+    assert (state["status"], state["done"], state["total"]) == ("done", 20, 20)
     assert client.delete(f"/v1/films/{film}").status_code == 204
     assert client.get(f"/v1/films/{film}").status_code == 404
 
@@ -464,8 +506,20 @@ def test_an_address_that_others_reach_needs_a_long_token(given: dict[str, str]) 
 
 def test_a_wide_server_is_called_by_addresses_and_allowed_names_alone() -> None:
     wide = ServerSettings(host="0.0.0.0", token="a-long-enough-token", allowed_hosts=("studio.example",))
-    assert all(map(wide.allows_host, ("192.168.0.7", "[::1]", "localhost", "studio.example", "Studio.Example.")))
+    own = socket.gethostname()
+    assert all(map(wide.allows_host, ("192.168.0.7", "[::1]", "localhost", "studio.example", "Studio.Example.", own)))
     assert not any(map(wide.allows_host, ("evil.example", "", "studio.example.evil.example")))
+
+
+def test_a_server_starts_with_more_workers_than_may_wait() -> None:
+    async def start() -> dict[str, Any]:
+        workers = Workers(ServerSettings(workers=2, limits=Limits(waiting=1)))
+        try:
+            return await workers.start(sample("ben-neutral"))
+        finally:
+            workers.stop()
+
+    assert asyncio.run(start())["method"] == "network"
 
 
 def test_what_is_kept_is_bounded_and_forgotten_and_said_to_be() -> None:

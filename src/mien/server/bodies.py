@@ -19,6 +19,8 @@ FILMS = "/v1/films"
 _FRAMES = "/frames"
 _LONGEST_TEXT = 4_096
 _TEXTS = 8
+_FILES = 10_000
+"""More are no form that is looked into."""
 
 
 class Bodies:
@@ -146,7 +148,7 @@ async def read_form(request: Request, limits: Limits, texts: frozenset[str], mos
     most = limits.photos if most is None else most
     try:
         parser = _InMemory(
-            request.headers, _stream(request), max_files=most + 1, max_fields=_TEXTS, max_part_size=_LONGEST_TEXT
+            request.headers, _stream(request), max_files=_FILES, max_fields=_TEXTS, max_part_size=_LONGEST_TEXT
         )
         parts = (await parser.parse()).multi_items()
     except (MultiPartException, FormParserError, KeyError, ValueError, UnicodeDecodeError) as error:

@@ -77,6 +77,7 @@ class FilmJob:
     def __init__(self, workers: Workers, folder: Path, given: Given, most_frames: int) -> None:
         self._workers, self._folder = workers, folder
         self._number = workers.next_film()
+        self._frames = (0, 0)
         self.answer: bytes | None = None
         """JSON of a `FilmAnswer`, when it is done."""
         self.problem: Problem | None = None
@@ -90,7 +91,9 @@ class FilmJob:
 
     def state(self, name: str) -> dict[str, Any]:
         """See `FilmState`."""
-        done, total = self._workers.film_progress(self._number)
+        now = self._workers.film_progress(self._number)
+        self._frames = now if any(now) else self._frames  # another film may be under way by now
+        done, total = self._frames
         status = "reading" if done or total else "waiting"
         if not self.under_way:
             status = "failed" if self.answer is None else "done"
@@ -125,6 +128,7 @@ class FilmJob:
             work.mkdir()
             path, folder = str(self._folder / "film"), str(work)
             read = await self._workers.read_film(self._number, path, folder, given, most_frames)
+            self._frames = (read["frames"], read["frames"])
             self.answer = await asyncio.to_thread(lambda: json.dumps(read, separators=(",", ":")).encode())
         except Problem as problem:
             self.problem = problem

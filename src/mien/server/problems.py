@@ -68,6 +68,7 @@ KINDS: dict[str, Kind] = {
     "too-many-films": Kind(429, "Too many films at once", "Wait until one is done, or delete one."),
     "defect": Kind(500, "This is a defect of mien", "Start mien with --debug to see where."),
     "not-installed": Kind(501, "A part of mien is not installed", "Install what is named."),
+    "disk-full": Kind(507, "There is no room for it", "Make room in the server's folder for temporary files."),
     "worker-lost": Kind(503, "The worker that read it died", "Send it again; if that repeats, a smaller one."),
     "took-too-long": Kind(503, "It took too long", "Send a smaller picture or fewer photos."),
     "busy": Kind(503, "The server is busy", "Try again in a few seconds."),

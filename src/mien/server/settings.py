@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,9 +101,11 @@ class ServerSettings:
     def allows_host(self, name: str) -> bool:
         """Whether a browser may call the server by this name, without a port; see `Guard`.
 
-        A page of another site can make its own name lead here, but no address.
+        A page of another site can make its own name lead here, but no address, nor the name of this machine.
         """
         name = name.strip("[]").lower().removesuffix(".")
+        if not self.is_local and name == socket.gethostname().lower():
+            return True
         if name in ("localhost", self.host.lower(), *(other.lower() for other in self.allowed_hosts)):
             return True
         return _is_loopback(name) if self.is_local else _is_address(name)

@@ -62,6 +62,8 @@ class ServerState:
         )
         self.cameras: Expiring[Camera] = Expiring(limits.cameras, limits.camera_kept, "unknown-camera")
         self.folders = FilmFolders()
+        self.films_coming = 0
+        """Films whose upload is under way."""
         self.films: Expiring[FilmJob] = Expiring(
             limits.films, limits.film_kept, "unknown-film", FilmJob.stop, lambda job: job.under_way
         )

@@ -7,21 +7,21 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Literal
 
-from mien.errors import MienError
+from mien.errors import MienError, PhotoError
 from mien.server.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from mien.displacement import Reference
     from mien.images.photos import PhotoFile
-    from mien.inference import Recognition, Recognizer
+    from mien.inference import Recognition, Recognizer, SubjectProfile
 
 _LOOK = 0.5
 """Seconds between two looks whether the server is still there."""
@@ -150,11 +150,10 @@ def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dic
         most_pixels: of a photo.
     """
     from mien.inference.albums import read_album
-    from mien.inference.profiles import find_profiles
 
     photos = [attempt(open_bounded, content, most_pixels) for content in contents]
     usable = [photo for photo in photos if not isinstance(photo, Problem)]
-    profiles = [profile for profile in find_profiles("all") if profile.fits(recognizer().model)] if people else []
+    profiles = _usable_profiles() if people else []
     album = read_album(recognizer(), usable, profiles=profiles, workers=1)
     read = iter(album.photos)
     return {
@@ -171,10 +170,33 @@ def read_album(contents: Sequence[bytes], people: bool, most_pixels: int) -> dic
     }
 
 
+@contextmanager
+def _saying_which() -> Iterator[None]:
+    """Say which of several photos, named by their places, cannot be used."""
+    try:
+        yield
+    except PhotoError as error:
+        problem = problem_of(error)
+        place = error.photo or ""
+        which = f"photo {int(place) + 1}: " if place.isdigit() else ""
+        raise Problem(problem.kind, which + problem.detail) from error
+
+
 def make_reference(contents: Sequence[bytes], most_pixels: int) -> MadeReference:
     """A reference from photos of the neutral face."""
-    photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
-    return MadeReference.of(recognizer().neutral_reference(photos, faces="largest"))
+    with _saying_which():
+        photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
+        return MadeReference.of(recognizer().neutral_reference(photos, faces="largest"))
+
+
+def _usable_profiles() -> list[SubjectProfile]:
+    from mien.inference.profiles import SubjectProfile, enrolled_names
+
+    profiles = []
+    for name in enrolled_names():
+        with suppress(MienError):  # a damaged one is nobody's
+            profiles.append(SubjectProfile.open(name))
+    return [profile for profile in profiles if profile.fits(recognizer().model)]
 
 
 def list_people() -> list[dict[str, Any]]:
@@ -202,8 +224,9 @@ def enroll_person(
 
     if name in enrolled_names() and not replacing:
         raise Problem("enrolled-already", "somebody of that name is enrolled")
-    photos = [open_bounded(content, most_pixels) for content in contents]
-    enrolment = enroll(recognizer(), name, photos, "neutral" if neutral else None, faces="largest")
+    with _saying_which():
+        photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
+        enrolment = enroll(recognizer(), name, photos, "neutral" if neutral else None, faces="largest")
     profile = enrolment.profile
     profile.save(replacing=replacing)
     return {

@@ -21,6 +21,7 @@ from mien.server.settings import ServerSettings
 
 _QUEUE_SECONDS = 60
 """For which a task may wait for a worker."""
+_START_SECONDS = 120
 _ATTEMPTS = 2
 _TASKS = 5_000
 """After which a worker is replaced, so that what its libraries may leak stays small."""
@@ -56,7 +57,10 @@ class Workers:
         Raises:
             Problem: the weights cannot be loaded.
         """
-        starting = [self.do(work.describe_model, sample, seconds=120) for _ in range(self._count)]
+        starting = [
+            self._result(self._photos, work.describe_model, [sample], _START_SECONDS, _START_SECONDS)
+            for _ in range(self._count)
+        ]
         about: dict[str, Any] = (await asyncio.gather(*starting))[0]
         return about
 

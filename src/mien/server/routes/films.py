@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,7 +24,9 @@ router = APIRouter(prefix=FILMS, tags=["films"])
     "",
     response_model=FilmState,
     status_code=202,
-    responses=responses("malformed", "upload-stopped", "too-large", "unknown-reference", "empty", "too-many-films"),
+    responses=responses(
+        "malformed", "upload-stopped", "too-large", "unknown-reference", "empty", "too-many-films", "disk-full"
+    ),
     openapi_extra=raw_of("video/mp4", "application/octet-stream"),
 )
 async def send_film(
@@ -36,19 +39,22 @@ async def send_film(
     """Send a film, the whole body; it is deleted as soon as it has been read."""
     _refuse_too_many(state)
     given = state.given(reference, person)
-    folder, size = state.folders.new(), 0
+    folder = None
+    state.films_coming += 1
     try:
-        with (folder / "film").open("wb") as file:
-            async for chunk in request.stream():
-                size += len(chunk)
-                await asyncio.to_thread(file.write, chunk)
+        folder = state.folders.new()
+        size = await _write(request, folder / "film")
         if not size:
             raise Problem("empty", "the body has no byte; curl: --data-binary @film.mp4")
-        _refuse_too_many(state)
         job = FilmJob(state.workers, folder, given, state.settings.limits.film_frames)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise Problem("disk-full", f"the film cannot be kept ({error.strerror})") from error
         raise
+    finally:
+        state.films_coming -= 1
     name = state.films.add(job)
     response.headers["Location"] = f"{FILMS}/{name}"
     return job.state(name)
@@ -97,8 +103,19 @@ async def forget_film(film: str, state: State) -> Response:
     return Response(status_code=204)
 
 
+async def _write(request: Request, path: Path) -> int:
+    """Write what comes; returns how many bytes came."""
+    size = 0
+    with path.open("wb") as file:
+        async for chunk in request.stream():
+            size += len(chunk)
+            await asyncio.to_thread(file.write, chunk)
+    return size
+
+
 def _refuse_too_many(state: ServerState) -> None:
-    """Films that are done make room; those under way do not."""
+    """Films that are done make room; those under way, or on their way here, do not."""
     state.films.sweep()
-    if sum(job.under_way for job in state.films) >= state.settings.limits.films:
-        raise Problem("too-many-films", f"{len(state.films)} are under way")
+    busy = state.films_coming + sum(job.under_way for job in state.films)
+    if busy >= state.settings.limits.films:
+        raise Problem("too-many-films", f"{busy} are under way")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mien.server.bodies import Form
+from mien.server.problems import Problem
+
 TEXTS: dict[str, dict[str, Any]] = {
     "faces": {"type": "string", "enum": ["one", "largest", "all"], "description": "Which are read; largest."},
     "reference": {"type": "string", "description": "Of `POST /v1/references`, with which faces are compared."},
@@ -13,6 +16,18 @@ TEXTS: dict[str, dict[str, Any]] = {
     "replace": {"type": "string", "enum": ["true", "false"], "description": "A profile of that name; false."},
     "people": {"type": "string", "enum": ["true", "false"], "description": "Look for enrolled people; false."},
 }
+
+
+def chosen(form: Form, field: str, usual: str) -> str:
+    """The text of a field that takes a few values.
+
+    Raises:
+        Problem: another value.
+    """
+    value = form.texts.get(field, usual)
+    if value not in TEXTS[field]["enum"]:
+        raise Problem("invalid", f"{field}: choose one of {', '.join(TEXTS[field]['enum'])}")
+    return value
 
 
 def form_of(*texts: str, several: bool, required: tuple[str, ...] = ()) -> dict[str, Any]:

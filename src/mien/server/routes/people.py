@@ -10,7 +10,7 @@ from mien.server import work
 from mien.server.answers import Enrolled
 from mien.server.bodies import read_form
 from mien.server.problems import Problem, responses
-from mien.server.routes.forms import form_of
+from mien.server.routes.forms import chosen, form_of
 from mien.server.state import State
 
 router = APIRouter(prefix="/v1/people", tags=["people"])
@@ -36,7 +36,7 @@ async def enroll(request: Request, state: State) -> Any:
     name = form.texts.get("name", "")
     if not name:
         raise Problem("invalid", "name: whose photos are these?")
-    neutral, replacing = (form.texts.get(field) == "true" for field in ("neutral", "replace"))
+    neutral, replacing = (chosen(form, field, "false") == "true" for field in ("neutral", "replace"))
     contents = [photo.content for photo in form.photos]
     seconds = limits.work_seconds + 1.5 * len(contents)
     return await state.workers.do(

@@ -10,7 +10,7 @@ from mien.server import work
 from mien.server.answers import AlbumAnswer, PersonAnswer, PhotoAnswer, ReferenceAnswer
 from mien.server.bodies import Form, Upload, read_form
 from mien.server.problems import Problem, responses
-from mien.server.routes.forms import TEXTS, form_of
+from mien.server.routes.forms import chosen, form_of
 from mien.server.state import ServerState, State
 
 router = APIRouter(prefix="/v1", tags=["photos"])
@@ -29,7 +29,7 @@ async def read_photo(request: Request, state: State) -> dict[str, Any]:
     """What the faces of a photo show."""
     limits = state.settings.limits
     form = await read_form(request, limits, frozenset(("faces", "reference", "person")), most=1)
-    faces = _chosen(form, "faces", "largest")
+    faces = chosen(form, "faces", "largest")
     given = state.given(form.texts.get("reference"), form.texts.get("person"))
     photo = form.photos[0]
     read = await state.workers.do(work.read_photo, photo.content, faces, given, limits.photo_pixels)
@@ -58,7 +58,7 @@ async def read_person(request: Request, state: State) -> dict[str, Any]:
 async def read_album(request: Request, state: State) -> dict[str, Any]:
     """Who is in an album of several people; each face is compared with the same person's other photos."""
     form = await read_form(request, state.settings.limits, frozenset(("people",)))
-    read = await _do_all(state, work.read_album, form, _chosen(form, "people", "false") == "true")
+    read = await _do_all(state, work.read_album, form, chosen(form, "people", "false") == "true")
     return {"people": read["people"], "photos": _each(read["photos"], form)}
 
 
@@ -87,13 +87,6 @@ async def _do_all(state: ServerState, task: Any, form: Form, *arguments: Any) ->
     contents = [photo.content for photo in form.photos]
     seconds = limits.work_seconds + _PER_PHOTO * len(contents)
     return await state.workers.do(task, contents, *arguments, limits.photo_pixels, seconds=seconds)
-
-
-def _chosen(form: Form, field: str, usual: str) -> str:
-    value = form.texts.get(field, usual)
-    if value not in TEXTS[field]["enum"]:
-        raise Problem("invalid", f"{field}: choose one of {', '.join(TEXTS[field]['enum'])}")
-    return value
 
 
 def _kept(state: ServerState, made: work.MadeReference) -> dict[str, Any]:
