@@ -187,6 +187,17 @@ def test_predict_draws_a_picture_and_compares_with_a_neutral_photo(
 
 
 @pytest.mark.slow
+def test_lines_and_tables_survive_every_encoding_of_stdout(tmp_path: Path) -> None:
+    photo = tmp_path / "\u0141ukasz.png"
+    Image.fromarray(data.astronaut()).save(photo)
+    for words in ((), ("--csv",)):
+        command = [sys.executable, "-m", "mien", "landmarks", str(photo), *words]
+        environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "cp1252"}
+        answer = subprocess.run(command, capture_output=True, check=True, timeout=120, env=environment)
+        assert b"ukasz.png" in answer.stdout
+
+
+@pytest.mark.slow
 def test_answers_survive_every_encoding_of_stdout(trained: Path, tmp_path: Path) -> None:
     photo = tmp_path / "\u7b11_\u0444\u043e\u0442\u043e.png"
     Image.fromarray(data.astronaut()).save(photo)

@@ -62,6 +62,15 @@ def test_icv_mefed_without_labels_is_known_by_the_names_of_its_photos(icv: Path)
     assert read_source(icv).layout == "folders"
 
 
+def test_photos_of_other_names_in_it_are_left_out_and_that_is_said(icv: Path) -> None:
+    known = len(read_source(icv).notes)
+    _photo(icv / "holiday.jpg")
+    manifest = read_source(icv)
+    assert manifest.layout == "icv-mefed"
+    assert "holiday.jpg" not in [path for path, *_ in _rows(manifest)]
+    assert len(manifest.notes) == known + 1
+
+
 @pytest.mark.parametrize("name", ["labels.txt", "training.txt"])
 def test_a_label_file_may_begin_with_empty_lines(icv: Path, name: str) -> None:
     lines = (icv / "training.txt").read_bytes()

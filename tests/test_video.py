@@ -1,5 +1,6 @@
 """Films: read, followed, compared with the person, written; whole, broken, and killed on the way."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -341,6 +342,32 @@ def test_a_film_of_nobody_gives_an_empty_table(tmp_path: Path, recognizer: Recog
     assert pl.read_parquet(tmp_path / "out.parquet").height == 0
 
 
+_JOIN = """
+import resource, sys
+from pathlib import Path
+import polars as pl
+from mien.errors import OutputError
+from mien.video.table import join_tables
+parts = [Path(sys.argv[1], f"{i}.parquet") for i in range(4)]
+for i, part in enumerate(parts):
+    pl.DataFrame({"a": [str(hash((i, j))) for j in range(500)]}).write_parquet(part)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+try:
+    join_tables(parts, Path(sys.argv[1], sys.argv[2]))
+except OutputError as error:
+    print(error.errno)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.csv", "out.jsonl"])
+def test_a_table_that_does_not_fit_on_the_disk_is_not_half_written(tmp_path: Path, name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _JOIN, str(tmp_path), name], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [str(errno.EFBIG)]
+    assert not list(tmp_path.glob("*out.*"))
+
+
 def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
     (tmp_path / "words.mp4").write_text("no film")
     (tmp_path / "empty.mp4").touch()
@@ -354,6 +381,14 @@ def test_what_is_no_film_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FilmError) as refused:
             Film.open(name)
         assert refused.value.film == name
+
+
+def test_a_name_may_hold_a_colon(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "2024-01-01T12:30.mp4"
+    (tmp_path / name).write_bytes(film.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with Film.open(name) as opened:
+        assert next(iter(opened.frames())).number == 0
 
 
 def test_a_playlist_opens_nothing_on_the_net(tmp_path: Path) -> None:

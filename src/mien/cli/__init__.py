@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Annotated
@@ -86,6 +87,9 @@ def main() -> None:
     for name in ("stdin", "stdout", "stderr"):  # a stream that was closed before the start is None
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what an encoding lacks is escaped, so that no answer is lost
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:]
     if "--debug" in words:  # wherever it stands
         words.remove("--debug")
@@ -100,8 +104,8 @@ def main() -> None:
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
             print(
-                "mien: stopped; mien prepare, synth, video, reproduce and, with --resume, train go on where they "
-                "were",
+                "mien: stopped; mien prepare, synth, video, reproduce, train-landmarks and, with --resume, train "
+                "go on where they were",
                 file=sys.stderr,
             )
         raise

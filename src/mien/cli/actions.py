@@ -43,7 +43,7 @@ def train_actions(
     print_table(
         ["action", "neutral", "mean", "estimated", "error", "spread", ""], [_row(figure) for figure in figures]
     )
-    stdout.print(f"{len(estimates.names)} actions in {out}", soft_wrap=True)
+    stdout.print(f"{len(estimates.names)} actions in {out}")
 
 
 def _row(figure: ActionFigures) -> list[str]:

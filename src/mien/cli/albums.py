@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def read_album(
     recognizer: Recognizer,
-    photos: list[str],
+    photos: list[Any],
     group_by: Literal["person", "folder"],
     name_from: list[str],
     workers: int | None,
@@ -46,11 +46,11 @@ def tell_album(album: Album, answers: Answers, output: Path | None, sheet: Path 
     for person in album.people:
         doubts = f", {person.doubtful} of them doubtful" if person.doubtful else ""
         faces = f"{person.faces} face{'s' * (person.faces != 1)}"
-        stderr.print(shown(f"{person.name}: {faces}{doubts}"), soft_wrap=True)
+        stderr.print(shown(f"{person.name}: {faces}{doubts}"))
     if sheet is not None:
         _draw(album, sheet)
     if output is not None:
-        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
+        stderr.print(shown(f"answers in {output}"))
     if any(part.errors for part in album.photos):
         raise typer.Exit(2)
 
@@ -63,4 +63,4 @@ def _draw(album: Album, sheet: Path) -> None:
 
     with replacing(sheet) as temporary:
         Image.fromarray(draw_album(album)).save(temporary, format="PNG")
-    stderr.print(shown(f"sheet: {sheet}"), soft_wrap=True)
+    stderr.print(shown(f"sheet: {sheet}"))

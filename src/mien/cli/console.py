@@ -26,9 +26,13 @@ from rich.text import Text
 from mien.errors import MienError, OutputError
 
 # Names of files are no markup.
-stderr = Console(stderr=True, highlight=False, markup=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 stdout = Console(
-    highlight=False, markup=False, emoji=False, width=None if sys.stdout is not None and sys.stdout.isatty() else 160
+    highlight=False,
+    markup=False,
+    emoji=False,
+    soft_wrap=True,
+    width=None if sys.stdout is not None and sys.stdout.isatty() else 160,
 )
 
 
@@ -81,7 +85,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(head, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(shown(cell)) for cell in row))
-    stdout.print(table)
+    stdout.print(table, soft_wrap=False)
 
 
 def shown(text: str) -> str:

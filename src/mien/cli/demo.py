@@ -36,9 +36,12 @@ def demo(
 ) -> None:
     from mien.errors import require
     from mien.files import saying_where
+    from mien.images import read_rgb
 
     for module, extra in (("vtk", "synth"), ("anny", "synth"), ("torch", "train"), ("matplotlib", "train")):
         require(module, extra)
+    if photo is not None:
+        read_rgb(photo)  # what is no photo is refused before minutes of work
     with saying_where(out):
         out.mkdir(parents=True, exist_ok=True)
     _make_and_prepare(out / "faces", out / "prepared")

@@ -52,4 +52,4 @@ def displacement(
     if not without.is_empty():
         people = without["subject"].n_unique()
         stderr.print(f"{without.height} photos of {people} subjects have no neutral photo and no displacement")
-    stdout.print(f"{table.height - without.height} photos in {out}", soft_wrap=True)
+    stdout.print(f"{table.height - without.height} photos in {out}")

@@ -46,7 +46,7 @@ def inspect(
         return
     _print(inspection)
     for path in written:
-        stdout.print(f"picture: {path}", soft_wrap=True)
+        stdout.print(f"picture: {path}")
 
 
 def _print(seen: Inspection) -> None:
@@ -57,9 +57,9 @@ def _print(seen: Inspection) -> None:
     rows.append(("classes", f"{len(seen.labels)} of 50", _spread(sorted(seen.labels.values()), seen.class_balance)))
     print_table(("", "count", ""), rows)
     for reason, count in list(seen.reasons.items())[:SHOWN]:
-        stdout.print(f"{count} x {reason}", soft_wrap=True)
+        stdout.print(f"{count} x {reason}")
     for leak in seen.leaks[:SHOWN]:
-        stdout.print(f"leak: {leak.text}", soft_wrap=True)
+        stdout.print(f"leak: {leak.text}")
     if len(seen.leaks) > SHOWN:
         stdout.print(f"... and {len(seen.leaks) - SHOWN} more leaks, all with --json")
     if not seen.leaks:

@@ -69,7 +69,7 @@ def landmarks(
     else:
         for row in rows:
             points = " ".join(f"{x:.0f},{y:.0f}" for x, y in row["landmarks"])
-            stdout.print(shown(f"{row['photo']} face {row['face']}: {points}"), soft_wrap=True)
+            stdout.print(shown(f"{row['photo']} face {row['face']}: {points}"))
     if failed:
         raise typer.Exit(2)
 
@@ -103,7 +103,7 @@ def train_landmarks(
     if json:
         print_json(line)
     else:
-        stdout.print(shown(f"predictor in {out / LANDMARKS_FILE}"), soft_wrap=True)
+        stdout.print(shown(f"predictor in {out / LANDMARKS_FILE}"))
 
 
 def _row(photo: str, number: int, face: Face) -> dict[str, Any]:

@@ -67,12 +67,11 @@ def enroll(
         stderr.print(
             shown(
                 f"{reading.photo}: taken as {taken} (alone it is read as {reading.phrase}, {reading.probability:.0%})"
-            ),
-            soft_wrap=True,
+            )
         )
     for stranger in made.profile.reference.strangers:
         warning = f"mien: {stranger}: shows another person than most photos; leave it out, and add --replace"
-        stderr.print(shown(warning), soft_wrap=True)
+        stderr.print(shown(warning))
     print_out(_describe(made.profile))
 
 
@@ -97,7 +96,7 @@ def list_people(json: Annotated[bool, typer.Option("--json", help="Print a JSON 
     elif rows:
         print_table(("name", "photos", "reference", "enrolled", "weights"), rows)
     else:
-        stderr.print("nobody is enrolled; run: mien enroll NAME PHOTO...", soft_wrap=True)
+        stderr.print("nobody is enrolled; run: mien enroll NAME PHOTO...")
 
 
 def show(name: Name, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -164,7 +163,7 @@ def named_profiles(names: Sequence[str], model: ExpressionModel) -> list[Subject
                     profile.reference_for(model)
                 profiles.append(profile)
             except ForeignReferenceError as error:
-                stderr.print(shown(f"mien: left out: {error}"), soft_wrap=True)
+                stderr.print(shown(f"mien: left out: {error}"))
     return profiles
 
 

@@ -21,7 +21,7 @@ def named_photos(photos: Sequence[str]) -> Iterator[str]:
             content = scan_folder(name)
             if content.others:
                 kinds = describe_others(content.others)
-                stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"), soft_wrap=True)
+                stderr.print(shown(f"{name}: not read, for they are no photos: {kinds}"))
             yield from map(str, content.photos)
         elif not os.path.lexists(name) and (found := sorted(glob.glob(name, recursive=True))):
             yield from found

@@ -68,7 +68,7 @@ def predict(
         typer.Option(help="Somebody enrolled, or a file that --save-reference wrote.", metavar="NAME|FILE"),
     ] = None,
     save_reference: Annotated[
-        Path | None, typer.Option(help="Write the reference (no picture, 2 kB) into this file for later.")
+        Path | None, typer.Option(help="Write the reference (no picture, some kB) into this file for later.")
     ] = None,
     trust_reference: Annotated[
         bool,
@@ -112,7 +112,7 @@ def predict(
         raise MienError("--name-from and --sheet are for an album; add --group-by person, or folder")
     _refuse_contradictions(
         named,
-        [Path(name) for name in (*named, *(neutral or ())) if name != "-"],
+        neutral,
         references=sum((bool(neutral), same_person, reference is not None, group_by is not None)),
         explain=explain,
         forms=sum((json, jsonl, output is not None)),
@@ -121,14 +121,16 @@ def predict(
         album=group_by is not None,
     )
     if sheet is not None:
-        refuse_output(sheet, (".png",))
+        refuse_output(sheet, (".png",), [Path(name) for name in named])
     wanted = "largest" if largest_face else faces
+    stdin = sys.stdin.buffer.read() if "-" in (*named, *neutral) else b""
+    sources: list[Any] = [stdin if name == "-" else name for name in named]
     recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
     if group_by is not None:
         with _progress(len(named)) as show:
             album = read_album(
                 recognizer,
-                named,
+                sources,
                 group_by,
                 name_from or [],
                 workers,
@@ -138,8 +140,8 @@ def predict(
         with answers_to(named, output, json, jsonl) as answers:
             tell_album(album, answers, output, sheet)
         return
-    sources: list[Any] = [sys.stdin.buffer.read() if name == "-" else name for name in named]
-    used = _reference(recognizer, neutral, reference, "largest" if wanted == "all" else wanted)
+    resting: list[Any] = [stdin if name == "-" else name for name in neutral]
+    used = _reference(recognizer, resting, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
         if not trust_reference:
             _tell_doubts(used)
@@ -192,7 +194,7 @@ def _finish(
     if picture is not None and seen.last is not None:
         _draw(photo, seen.last, picture)
     if output is not None:
-        stderr.print(shown(f"answers in {output}"), soft_wrap=True)
+        stderr.print(shown(f"answers in {output}"))
     for_people = not quiet and output is None
     if seen.last is not None and (for_people or told):
         subjects = "validation subjects" if run else "synthetic subjects"
@@ -201,7 +203,7 @@ def _finish(
 
 def _refuse_contradictions(
     named: list[str],
-    inputs: list[Path],
+    neutral: list[str],
     references: int,
     explain: bool,
     forms: int,
@@ -228,12 +230,13 @@ def _refuse_contradictions(
         ),
         "--json, --jsonl and --output are three forms of the answers; choose one": forms > 1,
         "--largest-face and --faces all exclude each other; choose one": largest and which == "all",
-        "- is one photo, on standard input; name it once": named.count("-") > 1,
+        "- is one photo, on standard input; name it once": (named + neutral).count("-") > 1,
         "--picture draws one photo; name one photo": picture and len(named) != 1,
     }
     for complaint, holds in complaints.items():
         if holds:
             raise MienError(complaint)
+    inputs = [Path(name) for name in (*named, *neutral) if name != "-"]
     for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS), (saved, ())):
         if path is not None:
             refuse_output(path, endings, inputs)
@@ -265,7 +268,7 @@ class _Seen:
 
 
 def _reference(
-    recognizer: Recognizer, neutral: list[str], saved: str | None, faces: Literal["one", "largest"]
+    recognizer: Recognizer, neutral: list[Any], saved: str | None, faces: Literal["one", "largest"]
 ) -> Reference | None:
     """What the photos are compared with, where it does not come from themselves."""
     from mien.inference.profiles import find_reference
@@ -284,11 +287,11 @@ def _tell_doubts(reference: Reference) -> None:
 
 
 def _note(text: str) -> None:
-    stderr.print(shown(text.strip()), soft_wrap=True)
+    stderr.print(shown(text.strip()))
 
 
 def _warn(warning: str) -> None:
-    stderr.print(shown(f"mien: {warning}, or add --trust-reference"), soft_wrap=True)
+    stderr.print(shown(f"mien: {warning}, or add --trust-reference"))
 
 
 def _some(names: list[str], most: int = 3) -> str:
@@ -320,7 +323,7 @@ def _draw(photo: Any, recognition: Recognition, picture: Path) -> None:
     with replacing(picture) as temporary:
         drawn = Image.fromarray(draw_recognition(read_rgb(photo), recognition))
         drawn.save(temporary, format=_FORMATS[picture.suffix.lower()])
-    stderr.print(shown(f"picture: {picture}"), soft_wrap=True)
+    stderr.print(shown(f"picture: {picture}"))
 
 
 def _tell_reference(reference: Reference, recognizer: Recognizer, subjects: str, tell: Callable[[str], None]) -> None:

@@ -132,7 +132,7 @@ def prepare(
     columns = Columns(path_column, subject_column, label_column, split_column)
     manifest = read_source(source, layout, labels=labels or (), columns=columns)
     for note in manifest.notes:
-        stderr.print(shown(note), soft_wrap=True)
+        stderr.print(shown(note))
     with progress_bar("preparing", "photos") as show:
         summary = preparation.run(manifest, out, executor, show)
     counts = Counts.of(read_samples(out)[1])
@@ -146,18 +146,18 @@ def prepare(
 
 def _print(summary: Summary, counts: Counts, others: Mapping[str, int], out: Path) -> None:
     for path, reason in summary.problems[:SHOWN]:
-        stderr.print(shown(f"not usable: {path}: {reason}"), soft_wrap=True)
+        stderr.print(shown(f"not usable: {path}: {reason}"))
     if len(summary.problems) > SHOWN:
         more = len(summary.problems) - SHOWN
-        stderr.print(f"... and {more} more, see the column 'reason' in samples.parquet", soft_wrap=True)
+        stderr.print(f"... and {more} more, see the column 'reason' in samples.parquet")
     for leak in summary.leaks[:SHOWN]:
-        stderr.print(f"leak: {leak.text}", soft_wrap=True)
+        stderr.print(f"leak: {leak.text}")
     if len(summary.leaks) > SHOWN:
-        stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect", soft_wrap=True)
+        stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect")
     for note, count in summary.notes.items():
-        stdout.print(f"{count} {_NOTES[note]}", soft_wrap=True)
+        stdout.print(f"{count} {_NOTES[note]}")
     again = " (was up to date)" if summary.up_to_date else ""
-    stdout.print(shown(f"{out}: {'; '.join(_facts(summary, counts, others))}{again}"), soft_wrap=True)
+    stdout.print(shown(f"{out}: {'; '.join(_facts(summary, counts, others))}{again}"))
 
 
 def _facts(summary: Summary, counts: Counts, others: Mapping[str, int]) -> list[str]:

@@ -47,7 +47,7 @@ def serve(
 
     def tell(address: str) -> None:
         print_out(address)
-        stderr.print("press Ctrl-C to end", soft_wrap=True)
+        stderr.print("press Ctrl-C to end")
         if open_page:
             typer.launch(address)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -175,4 +176,5 @@ def _event_log(run: Path, tensorboard: bool) -> Callable[..., None]:
         return lambda progress, run="": None
     from mien.training.tensorboard import write_tensorboard
 
-    return write_tensorboard(run.with_name(f"{run.name}-tensorboard"))
+    place = Path(os.path.abspath(run))
+    return write_tensorboard(place.with_name(f"{place.name}-tensorboard"))

@@ -117,7 +117,7 @@ def _read_twice(
     _tell(summary)
     for what, path in (("table", out), ("timeline", timeline), ("annotated film", annotate)):
         if path is not None:
-            stderr.print(shown(f"{what} in {path}"), soft_wrap=True)
+            stderr.print(shown(f"{what} in {path}"))
     if summary.problem is not None:
         print_error(summary.problem)
         raise typer.Exit(2)
@@ -130,10 +130,8 @@ def _tell(summary: FilmSummary) -> None:
         what = "nobody is seen" if not summary.people else "nobody displays an emotion for long"
         print_out(f"{what} in {summary.frames} frames")
     for person in summary.people:
-        frames = f"{person.reference.photo_count} frame{'s' * (person.reference.photo_count != 1)} of the film"
-        known = f"{person.reference.photo_count} photos" if person.reference.kind == "neutral" else frames
-        seen = f"seen in {person.frames} of {summary.frames} frames, compared with {known} ({person.reference.kind})"
-        stderr.print(shown(f"{person.name}: {seen}"), soft_wrap=True)
+        seen = f"seen in {person.frames} of {summary.frames} frames, compared with {person.compared_with}"
+        stderr.print(shown(f"{person.name}: {seen}"))
 
 
 def _read_once(
@@ -171,7 +169,7 @@ def _read_once(
         except FilmError as error:
             problem = error
     if out is not None:
-        stderr.print(shown(f"table in {out}"), soft_wrap=True)
+        stderr.print(shown(f"table in {out}"))
     if problem is not None:
         print_error(problem)
         raise typer.Exit(2)

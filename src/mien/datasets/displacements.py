@@ -60,9 +60,9 @@ def write_displacement(table: pl.DataFrame, path: Path) -> None:
         DataError: another kind of file.
         OutputError: it cannot be written.
     """
-    if path.suffix not in (".npz", ".parquet"):
+    if path.suffix.lower() not in (".npz", ".parquet"):
         raise DataError(f"{path}: name a file that ends in .npz or .parquet")
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         write_parquet(path, table)
         return
     with replacing(path) as temporary:

@@ -19,9 +19,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mien.datasets.manifest import Entry, Manifest
+from mien.datasets.manifest import Entry, Manifest, label_or_none
 from mien.datasets.splits import parse_split
-from mien.errors import LabelError, LayoutError
+from mien.errors import LayoutError
 from mien.images import scan_folder
 from mien.labels import CompoundEmotion
 
@@ -126,7 +126,7 @@ class _Layout:
         return "folders were taken for " + " / ".join(told) if told else None
 
     def _label(self, depth: int, name: str) -> str | None:
-        label = _label_or_none(name)
+        label = label_or_none(name)
         return label if label and (depth in self.label_depths or _is_sure(name, label)) else None
 
 
@@ -143,7 +143,7 @@ def _split_depth(folder: Path, levels: list[set[str]]) -> int | None:
 
 
 def _are_labels(folder: Path, names: set[str]) -> bool:
-    labels = {name: label for name in names if (label := _label_or_none(name))}
+    labels = {name: label for name in names if (label := label_or_none(name))}
     words = {name for name, label in labels.items() if not _is_sure(name, label)}
     others = names - labels.keys()
     if not others:
@@ -160,13 +160,6 @@ def _mixed(folder: Path, taken: set[str], others: set[str], role: str) -> Layout
         path=folder,
         roles=dict.fromkeys(taken, role) | dict.fromkeys(others),
     )
-
-
-def _label_or_none(text: str) -> str | None:
-    try:
-        return str(CompoundEmotion.parse(text))
-    except LabelError:
-        return None
 
 
 def _is_sure(name: str, label: str) -> bool:

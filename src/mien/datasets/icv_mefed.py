@@ -19,10 +19,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 
-from mien.datasets.manifest import DUPLICATE, MISSING, Entry, Manifest, decode_text, parse_label
-from mien.errors import DataError, LabelError
+from mien.datasets.manifest import DUPLICATE, MISSING, Entry, Manifest, decode_text, label_or_none, parse_label
+from mien.errors import DataError
 from mien.images import list_files, list_photos, scan_folder
-from mien.labels import CompoundEmotion
 
 LABEL_FILE = "labels.txt"
 _HEADER_LINES = 3
@@ -79,9 +78,11 @@ def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
     entries = []
     photos: dict[str, str] = {}
     content = scan_folder(folder)
+    unnamed: list[Path] = []
     for path in content.photos:
         match = _PHOTO.fullmatch(path.name)
         if not match:
+            unnamed.append(path)
             continue
         where, key = path.relative_to(folder).as_posix(), path.name.lower()
         texts = lines.get(key, [])
@@ -105,8 +106,14 @@ def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:
     others = Counter(content.others)
     others.subtract(path.suffix.lower() for path in files if path.is_relative_to(folder))
     told = f"labels from {', '.join(str(path) for path in files)}" if files else None
+    left = None
+    if unnamed:
+        left = (
+            f"photos that are not named Sample_SSS_III.jpg are left out: {len(unnamed)}, the first "
+            f"{unnamed[0].relative_to(folder)}; move them elsewhere, or list all photos in a table"
+        )
     manifest = Manifest.from_entries(folder, entries, "icv-mefed")
-    return manifest.noting(told, others={suffix: count for suffix, count in others.items() if count > 0})
+    return manifest.noting(told, left, others={suffix: count for suffix, count in others.items() if count > 0})
 
 
 def read_label_lines(path: Path) -> dict[str, list[str]]:
@@ -130,7 +137,7 @@ def read_label_lines(path: Path) -> dict[str, list[str]]:
                 "the label file (--labels)"
             )
             raise DataError(message, path=path, line=number)
-        found = [label for text in others if (label := _label_or_none(text))]
+        found = [label for text in others if (label := label_or_none(text))]
         label = found[0] if len(found) == 1 else parse_label(others[0], path, number)
         assert label is not None
         labels.setdefault(name.lower(), []).append(label)
@@ -174,10 +181,3 @@ def _photo_and_others(line: str) -> tuple[str | None, list[str]]:
     if at is None:
         return None, cells
     return names[at], [cell for i, cell in enumerate(cells) if i != at and cell]
-
-
-def _label_or_none(text: str) -> str | None:
-    try:
-        return str(CompoundEmotion.parse(text))
-    except LabelError:
-        return None

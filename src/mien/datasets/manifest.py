@@ -207,6 +207,14 @@ def parse_label(text: str | None, path: Path, line: int) -> str | None:
         raise DataError(f"{path}, line {line}: {error}", path=path, line=line) from error
 
 
+def label_or_none(text: str) -> str | None:
+    """A label text in its one spelling; None where a text is none."""
+    try:
+        return str(CompoundEmotion.parse(text))
+    except LabelError:
+        return None
+
+
 def _read_columns(path: Path, columns: Columns) -> pl.DataFrame:
     try:
         if path.suffix.lower() == ".parquet":
@@ -215,7 +223,7 @@ def _read_columns(path: Path, columns: Columns) -> pl.DataFrame:
         head = text.lstrip().partition("\n")[0]
         separator = next((mark for mark in ",;\t" if columns.path in _words(head.split(mark))), ",")
         table = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
-    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
         first_line = str(error).splitlines()[0]
         message = f"{path}: not readable as a table ({first_line}); write CSV in UTF-8, or Parquet"
         raise DataError(message, path=path) from error

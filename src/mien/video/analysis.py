@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +32,7 @@ from mien.displacement import Reference
 from mien.errors import FilmError
 from mien.files import write_parquet
 from mien.inference import ExpressionModel, Recognizer, SubjectProfile
-from mien.jobs.claims import claim_folder, working_in
+from mien.jobs.claims import claim_folder, name_and_value, working_in
 from mien.video.episodes import Episode, EpisodeFinder
 from mien.video.following import FollowedFrame, follow, without_pixels
 from mien.video.live import SMOOTHING
@@ -65,12 +66,23 @@ class PersonSummary:
     name: of the profile, or `person 1`.
     frames: in how many the person is seen.
     reference: what the person's faces were compared with.
+    enrolled: it is the one of their profile; else it is made of frames of the film.
     """
 
     number: int
     name: str
     frames: int
     reference: Reference
+    enrolled: bool = False
+
+    @property
+    def compared_with(self) -> str:
+        """The reference, in words."""
+        count = self.reference.photo_count
+        photos = f"{count} {'photo' if self.enrolled else 'frame'}{'s' * (count != 1)}"
+        if self.reference.kind == "neutral":
+            return f"{photos} of the neutral face"
+        return f"{photos} of their profile" if self.enrolled else f"an estimate from {photos} of the film"
 
 
 @dataclass(frozen=True)
@@ -137,7 +149,7 @@ def analyse(
         else:
             work = out.with_name(f".{out.name}.work")
             about = _describe(Path(source), recognizer.model, profiles) | {"piece": piece}
-            claim_folder(work, _MARKER, about, f"write into another file, or remove {work}")
+            claim_folder(work, _MARKER, about, f"write into another file, or remove {work}", _worded)
             stack.enter_context(working_in(work))
         first = _FirstPass(film, work, recognizer, people, progress, piece)
         first.run()
@@ -213,7 +225,8 @@ def _second_pass(
     for number in range(first.pieces):
         for person in first.piece(number).person.tolist():
             counts[person] += 1
-    known = tuple(PersonSummary(n, names[n], counts[n], references[n]) for n in names)
+    enrolled = {person.number: person.profile is not None for person in people}
+    known = tuple(PersonSummary(n, names[n], counts[n], references[n], enrolled[n]) for n in names)
     film = first.film
     summary = FilmSummary(film.name, first.frames, first.last, first.faces, known, (), film.problem)
     watching, episodes = watchers(summary), EpisodeFinder()
@@ -281,6 +294,13 @@ def _to_rows(followed: list[FollowedFrame]) -> Rows:
         landmarks_crop=stack([face.face.landmarks_crop for _, face in seen], 68, 2),
         feature=stack([face.feature for _, face in seen], size),
     )
+
+
+def _worded(name: str, value: Any) -> str:
+    """What a first pass depends on, for people."""
+    if name == "changed":
+        return f"the film as it was on {datetime.fromtimestamp(value / 1e9):%Y-%m-%d %H:%M:%S}"
+    return name_and_value(name, value)
 
 
 def _describe(film: Path, model: ExpressionModel, profiles: Sequence[SubjectProfile]) -> dict[str, Any]:

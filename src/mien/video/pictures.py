@@ -14,7 +14,6 @@ from PIL import Image
 
 from mien.drawing.film_files import FilmWriter, writing_film
 from mien.drawing.films import DrawnFace, annotate_frame
-from mien.drawing.recognition import describe_reference
 from mien.drawing.timeline import COLOURS, Timeline, draw_timeline
 from mien.files import replacing
 from mien.labels import CLASSES
@@ -53,10 +52,9 @@ class TimelinePicture:
             (one.person, one.start, one.end, int(one.emotion.dominant or 0), one.emotion.phrase)
             for one in summary.episodes
         ]
-        note = "each person is compared with an estimate from frames of the whole film"
+        note = "each person is compared with an estimate from frames of the whole film, or with their profile"
         if len(summary.people) == 1:
-            reference = summary.people[0].reference
-            note = describe_reference(reference.kind, reference.photo_count).replace("photo", "frame")
+            note = f"compared with {summary.people[0].compared_with}"
         drawn = draw_timeline(Path(summary.film).name, self._timeline, episodes, note)
         with replacing(self._path) as temporary:
             Image.fromarray(drawn).save(temporary, format="PNG")

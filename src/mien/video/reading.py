@@ -87,7 +87,10 @@ class Film:
                 device, form = camera
                 container = av.open(device, format=form)
             else:
-                container = av.open(name, options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+                # whole, for FFmpeg takes what stands before a colon for a protocol
+                container = av.open(
+                    os.path.abspath(name), options={"protocol_whitelist": "file"}, metadata_errors="ignore"
+                )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise FilmError(_why_not_opened(error, camera is not None), name) from error
         if not container.streams.video:

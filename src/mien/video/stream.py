@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.files import saying_where, write_parquet
+from mien.errors import OutputError
+from mien.files import write_parquet
 from mien.video.results import FilmFrame
 from mien.video.table import QUALITY, Probabilities, Rows, join_tables, to_table
 
@@ -30,29 +32,32 @@ def writing_rows(out: Path, which: Probabilities) -> Iterator[Callable[[FilmFram
         which: of the probabilities.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: it cannot be written; the rows are kept then, and the message says where.
     """
     waiting: list[FilmFrame] = []
     parts: list[Path] = []
     as_text = out.suffix.lower() == ".csv"
-    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+    folder = Path(tempfile.mkdtemp(prefix="mien-"))
 
-        def flush() -> None:
-            parts.append(Path(folder) / f"rows-{len(parts):06d}.parquet")
-            write_parquet(parts[-1], frames_to_table(waiting, which, as_text))
-            waiting.clear()
+    def flush() -> None:
+        parts.append(folder / f"rows-{len(parts):06d}.parquet")
+        write_parquet(parts[-1], frames_to_table(waiting, which, as_text))
+        waiting.clear()
 
-        def take(frame: FilmFrame) -> None:
-            waiting.append(frame)
-            if sum(map(len, waiting)) >= _TOGETHER:
-                flush()
+    def take(frame: FilmFrame) -> None:
+        waiting.append(frame)
+        if sum(map(len, waiting)) >= _TOGETHER:
+            flush()
 
-        with saying_where(out):
-            try:
-                yield take
-            finally:
-                flush()
-                join_tables(parts, out)
+    try:
+        yield take
+    finally:
+        try:
+            flush()
+            join_tables(parts, out)
+        except OutputError as error:
+            raise OutputError(f"{error}; the rows so far are in {folder}", path=out, errno=error.errno) from error
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def frames_to_table(frames: list[FilmFrame], which: Probabilities, landmarks_as_text: bool) -> pl.DataFrame:

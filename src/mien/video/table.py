@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +21,6 @@ from mien.labels import CLASSES, indices_to_texts
 if TYPE_CHECKING:
     import polars as pl
 
-ENDINGS = (".parquet", ".csv", ".jsonl")
 BOX = ("left", "top", "right", "bottom")
 QUALITY = tuple(field.name for field in fields(Quality))
 TOP = 5
@@ -126,6 +128,20 @@ def to_table(
     return pl.DataFrame(columns)
 
 
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """Raise what the operating system said where polars, which writes by itself, says it in a text."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise OSError(str(error)) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
 def join_tables(parts: Sequence[Path], out: Path) -> None:
     """Write the tables of all pieces into one file, whole or not at all, one piece in memory at a time.
 
@@ -134,14 +150,13 @@ def join_tables(parts: Sequence[Path], out: Path) -> None:
     """
     import polars as pl
 
-    with replacing(out) as temporary:
+    with replacing(out) as temporary, _as_os_errors():
         if out.suffix.lower() == ".parquet":
             pl.scan_parquet(list(parts)).sink_parquet(temporary)
             return
         with temporary.open("wb") as file:
             for number, part in enumerate(parts):
                 table = pl.read_parquet(part)
-                if out.suffix.lower() == ".csv":
-                    table.write_csv(file, include_header=number == 0)
-                else:
-                    table.write_ndjson(file)
+                as_csv = out.suffix.lower() == ".csv"
+                text = table.write_csv(include_header=number == 0) if as_csv else table.write_ndjson()
+                file.write(text.encode())
