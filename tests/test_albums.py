@@ -14,6 +14,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from skimage import data
 
 from mien.drawing.albums import draw_album
+from mien.errors import MienError
 from mien.inference import Recognizer, read_album
 from mien.inference.enrolment import enroll
 from mien.inference.grouping import group_identities
@@ -70,6 +71,14 @@ def test_a_face_between_two_people_is_doubtful_and_clear_ones_are_not() -> None:
     assert grouping.doubtful[8]
 
 
+def test_two_of_one_photo_stay_two_in_large_groups_of_people_who_look_alike() -> None:
+    rng = np.random.default_rng(0)
+    near = rng.normal(0, 0.1 / 128**0.5, (2, 400, 128)).astype(np.float32)
+    near[1, :, 0] += 0.36
+    groups = group_identities(near.reshape(-1, 128), [*range(400), 0, *range(400, 799)]).groups
+    assert groups[0] != groups[400]
+
+
 def test_nobody_makes_no_groups() -> None:
     assert len(group_identities(np.zeros((0, 128), np.float32), []).groups) == 0
 
@@ -112,7 +121,18 @@ def test_every_face_of_an_album_is_compared_with_its_persons_photos(album: list[
 
 def test_folders_can_say_who_is_who(album: list[Path]) -> None:
     read = read_album(Recognizer.load(), album, "folder", workers=1)
-    assert {person.name: person.faces for person in read.people} == {"real": 2, "synthetic": 3}
+    assert [(person.name, person.faces) for person in read.people] == [("synthetic", 3), ("real", 2)]
+    with pytest.raises(MienError):
+        read_album(Recognizer.load(), album, "people", workers=1)  # type: ignore[arg-type]
+
+
+def test_folders_of_one_name_in_several_places_are_several_people(tmp_path: Path) -> None:
+    folders = [tmp_path / family / "kids" for family in ("smith", "jones")]
+    for folder, photo in zip(folders, (data.astronaut(), data.astronaut()[:400, ::-1]), strict=True):
+        folder.mkdir(parents=True)
+        Image.fromarray(photo).save(folder / "1.png")
+    read = read_album(Recognizer.load(), [folder / "1.png" for folder in folders], "folder", workers=1)
+    assert [person.name for person in read.people] == list(map(str, folders))
 
 
 def test_an_album_is_read_from_the_command_line(album: list[Path], tmp_path: Path) -> None:
@@ -123,5 +143,11 @@ def test_an_album_is_read_from_the_command_line(album: list[Path], tmp_path: Pat
     )
     assert done.returncode == 2  # one photo shows nobody
     assert sheet.stat().st_size > 1000
+    photo = folder / "real" / "a.png"
+    before = photo.read_bytes()
+    words = ("predict", folder, "--group-by", "person", "--sheet", photo)
+    refused = subprocess.run([sys.executable, "-m", "mien", *map(str, words)], check=False, capture_output=True)
+    assert refused.returncode == 2
+    assert photo.read_bytes() == before
     rows = pl.read_csv(table)
     assert rows["person"].drop_nulls().value_counts().sort("count").rows() == [("person 2", 2), ("person 1", 3)]

@@ -75,6 +75,15 @@ def test_the_estimate_is_better_than_the_average_face_and_grows_better_with_phot
     assert error(12) < error(3) < error(1) < average
 
 
+def test_few_photos_of_each_person_say_how_much_one_person_moves() -> None:
+    rng = np.random.default_rng(0)
+    people = rng.normal(0, 5, (600, 1, 136))
+    photos = (people + rng.normal(0, 2, (600, 2, 136))).reshape(-1, 68, 2)
+    names = [str(i // 2) for i in range(1200)]
+    population = Population.fit(photos, names, np.zeros(1200, dtype=bool))
+    assert abs(np.diag(population.within).mean() - 4) < 0.3
+
+
 def test_a_neutral_photo_gives_nearly_the_mean() -> None:
     landmarks, names, neutral = _faces()
     population = Population.fit(landmarks, names, neutral)

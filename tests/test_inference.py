@@ -214,6 +214,9 @@ def test_photos_of_one_person_make_their_reference_without_their_pixels_being_ke
             np.testing.assert_allclose(part[0].probabilities, alone.probabilities, atol=1e-5)
             assert part[0].to_dict()["face"] == alone.to_dict()["face"]
             assert part[0].face.crop.size == 0
+            for ask in (recognizer.recognize, recognizer.neutral_reference, recognizer.reference):
+                with pytest.raises(MienError):
+                    ask(part[0].face)
     assert counted == [1, 2, 3, 4] * 2
     with pytest.raises(UnreadableError):
         recognizer.recognize_person(photos)

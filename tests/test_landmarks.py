@@ -197,6 +197,9 @@ def test_a_stopped_training_goes_on_to_the_same_weights(small_synthetic_set: Pat
     train_landmarks([small_synthetic_set], [], tmp_path / "cut", recipe)
     whole, cut = ((tmp_path / name / LANDMARKS_FILE).read_bytes() for name in ("whole", "cut"))
     assert whole == cut
+    reported: list[int] = []
+    train_landmarks([small_synthetic_set], [], tmp_path / "whole", recipe, lambda step, *_: reported.append(step))
+    assert reported == []
 
 
 def test_landmarks_alone_from_the_command_line(astronaut: RGBImage, tmp_path: Path) -> None:

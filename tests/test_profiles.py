@@ -19,7 +19,13 @@ from mien.displacement import Reference
 from mien.errors import DataError, ForeignReferenceError, ProfileError, SeveralFacesError
 from mien.images import resize
 from mien.inference.enrolment import enroll
-from mien.inference.profiles import delete_profile, enrolled_names, find_reference, people_folder
+from mien.inference.profiles import (
+    delete_profile,
+    enrolled_names,
+    find_profiles,
+    find_reference,
+    people_folder,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -94,11 +100,23 @@ def test_a_name_that_can_be_no_file_is_refused(profile: SubjectProfile, name: st
         profile.renamed(name).save()
 
 
-@pytest.mark.parametrize("name", ["a", "Anna-Lena Müller", "李雷", "O'Neil", "x1.b"])
+@pytest.mark.parametrize("name", ["a", "Anna-Lena Müller", "李雷", "O'Neil", "x1.b", "अनिता", "தமிழ்"])
 def test_names_of_all_languages_can_be_used(profile: SubjectProfile, name: str) -> None:
     profile.renamed(name).save()
     assert enrolled_names() == [name]
     assert SubjectProfile.open(name).name == name
+
+
+def test_a_name_is_one_however_its_accents_are_composed(profile: SubjectProfile) -> None:
+    profile.renamed("Zoe\u0308").save()
+    assert SubjectProfile.open("Zo\u00eb").name == "Zo\u00eb"
+    assert len(enrolled_names()) == 1
+
+
+def test_a_stray_file_hides_nobody(profile: SubjectProfile) -> None:
+    path = profile.save()
+    path.with_name(f"{path.stem} (1){path.suffix}").write_bytes(path.read_bytes())
+    assert [one.name for one in find_profiles("all")] == [profile.name]
 
 
 def test_a_profile_of_other_weights_is_refused(

@@ -124,6 +124,19 @@ def test_photos_without_a_face_go_in_as_neutral_and_unknown_ones_are_refused(
     assert refused.value.path == order
 
 
+def test_photos_of_one_name_in_several_folders_are_refused(numbered: PreparedSet, svm: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "folders"
+    shutil.copytree(numbered.path, folder)
+    table = pl.read_parquet(folder / "samples.parquet")
+    other = pl.when(pl.col("path") == "Sample_7_7.jpg").then(pl.lit("ben/Sample_7_6.JPG")).otherwise(pl.col("path"))
+    table.with_columns(path=other).write_parquet(folder / "samples.parquet")
+    order = _lines(tmp_path / "order.txt", ["Sample_7_6.jpg"])
+    with pytest.raises(DataError) as refused:
+        write_submission(svm, PreparedSet.open(folder), order, tmp_path / "out.zip")
+    assert refused.value.path == folder
+    assert not (tmp_path / "out.zip").exists()
+
+
 @pytest.mark.slow
 def test_the_challenge_from_photos_to_score_with_test_labels_kept_apart(challenge: Path, tmp_path: Path) -> None:
     prepared, run, out = tmp_path / "prepared", tmp_path / "run", tmp_path / "predictions.zip"

@@ -4,7 +4,7 @@
     head.onnx                from features and geometry to the scores of the 50 classes
     encoder.onnx             from crops to visual features; only where there is a visual branch
     population.safetensors   how faces differ and move, for references from few photos
-    model.safetensors        the weights as torch has them, to train on from (networks only)
+    model.safetensors        the weights as torch has them, to look into or to export again (networks only)
     metrics.jsonl            a line for each validation (networks only)
 
 Nothing here is a pickle: a downloaded run cannot run code. meta.json names the SHA-256 of the other files, so that a

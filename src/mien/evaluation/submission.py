@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
         how many photos are unusable, most of them for want of a face; they go in as neutral, for every line counts.
 
     Raises:
-        DataError: an order without photos, or a photo that is not in the set.
+        DataError: an order without photos, or a photo that is not in the set, or more than once.
         CheckpointError: no trained run.
     """
     names = read_order(order)
@@ -50,6 +51,13 @@ def write_submission(run: Path, prepared: PreparedSet, order: Path, out: Path) -
             path=order,
         )
     wanted = {_key(name) for name in names}
+    keys = Counter(map(_key, prepared.table["path"]))
+    if twice := [name for name in names if keys[_key(name)] > 1]:
+        raise DataError(
+            f"{prepared.path}: holds several photos named {twice[0]}, in different folders; prepare the folder of "
+            "the challenge alone",
+            path=prepared.path,
+        )
     chosen = np.array([_key(path) in wanted for path in prepared.table["path"]], dtype=bool)
     texts: dict[str, str] = {}
     if chosen.any():

@@ -57,8 +57,15 @@ UNITS = {
     "eyeBlink": Unit(43, "eye closed", True),
 }
 """By the name of the action of a synthetic head."""
+
+
+def _column(unit: int, side: Side) -> str:
+    return f"AU{unit}" + ("" if side == "both" else f"_{side}")
+
+
+_SIDES: tuple[Side, ...] = ("left", "right")
 ACTION_COLUMNS = [
-    f"AU{unit.number}{side}" for unit in UNITS.values() for side in (("_left", "_right") if unit.sided else ("",))
+    _column(unit.number, side) for unit in UNITS.values() for side in (_SIDES if unit.sided else ("both",))
 ]
 """Of tables: `AU12_left`, or `AU26` where the unit has no sides."""
 
@@ -82,7 +89,7 @@ class FacialAction:
     @property
     def column(self) -> str:
         """`AU12_left`, or `AU26` where the unit has no sides."""
-        return f"AU{self.unit}" + ("" if self.side == "both" else f"_{self.side}")
+        return _column(self.unit, self.side)
 
     def to_dict(self) -> dict[str, str | float]:
         """For JSON."""

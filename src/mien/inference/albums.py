@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.displacement import Reference
-from mien.errors import PhotoError
+from mien.errors import MienError, PhotoError
 from mien.faces.identity import ONE_PERSON, identity_distance
 from mien.images import RGBImage, resize
 from mien.inference.classification import EncodedFaces, classify
@@ -82,7 +82,13 @@ def read_album(
             profile where that is worth more than the photos.
         workers, executor: see `Recognizer.recognize_many`.
         progress: called with (photos done).
+
+    Raises:
+        MienError: `group_by` is something else.
+        ForeignReferenceError: a profile was made with other weights.
     """
+    if group_by not in get_args(GroupBy):
+        raise MienError(f"group_by={group_by!r}: choose 'person' or 'folder'")
     model = recognizer.model
     for profile in profiles:
         profile.reference_for(model)
@@ -132,17 +138,29 @@ def _group(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], list[str]]:
     """Group of each face, whether that is doubtful, and the groups' names."""
     if group_by == "folder":
-        folders = [str(Path(read[one.photo].photo).parent.name) for one in seen]
-        names = list(dict.fromkeys(folders))
-        return np.array([names.index(name) for name in folders], np.int64), np.zeros(len(seen), np.bool_), names
+        folders = [Path(read[one.photo].photo).parent for one in seen]
+        own = list(dict.fromkeys(folders))
+        groups, order = _largest_first(np.array([own.index(folder) for folder in folders], np.int64))
+        names = _short_names(own)
+        return groups, np.zeros(len(seen), np.bool_), [names[number] for number in order]
     identities = np.array([one.identity for one in seen], np.float32).reshape(-1, 128)
     grouping = group_identities(identities, [one.photo for one in seen])
-    count = int(grouping.groups.max(initial=-1)) + 1
-    sizes = np.bincount(grouping.groups, minlength=count)
-    order = np.argsort(-sizes, kind="stable")
-    places = np.empty(count, np.int64)
-    places[order] = np.arange(count)
-    return places[grouping.groups], grouping.doubtful, [f"person {i + 1}" for i in range(count)]
+    groups, order = _largest_first(grouping.groups)
+    return groups, grouping.doubtful, [f"person {i + 1}" for i in range(len(order))]
+
+
+def _largest_first(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
+    """Groups numbered by size, the largest first, and for each the number that it had."""
+    order = np.argsort(-np.bincount(groups, minlength=0), kind="stable")
+    places = np.empty(len(order), np.int64)
+    places[order] = np.arange(len(order))
+    return places[groups], order.tolist()
+
+
+def _short_names(folders: Sequence[Path]) -> list[str]:
+    """The name of each folder, with those above it where others are called the same."""
+    names = [folder.name for folder in folders]
+    return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
 
 
 def _compare(

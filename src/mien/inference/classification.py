@@ -29,7 +29,13 @@ class EncodedFaces:
 
     @classmethod
     def of(cls, faces: Faces, model: ExpressionModel) -> EncodedFaces:
-        """Encode faces."""
+        """Encode faces.
+
+        Raises:
+            MienError: faces without pixels, as in the answers of `Recognizer.recognize_person`.
+        """
+        if model.encoder is not None and not all(face.crop.size for face in faces):
+            raise MienError("a face holds no pixels any more; take one of `detect` or `recognize`")
         return cls(faces, model.encode(np.stack([face.crop for face in faces])))
 
     def without_pixels(self) -> EncodedFaces:

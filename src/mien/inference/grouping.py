@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 JOINED = 0.4
 """Mean distance up to which two groups are one person's (docs/experiments.md)."""
-_DIFFERENT = 1e4
+_DIFFERENT = 1e9
 """Distance between faces of one photo: so far that no mean over groups that hold two of them is small."""
 _CLEARLY = 0.04
 """How much nearer a face must be to its own group than to the next one."""

@@ -10,7 +10,7 @@ A profile is a reference with a name: means of landmarks and features, never a p
 from __future__ import annotations
 
 import os
-import re
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +25,8 @@ from mien.inference.model import WEIGHTS, ExpressionModel
 ENDING = ".profile"
 VERSION = 1
 """Of the format."""
-_NAME = re.compile(r"\w[\w .'-]{0,62}[\w.]|\w")
-"""Letters and digits of any language, with spaces, dots, hyphens and apostrophes between them."""
+_LONGEST = 64
+_BETWEEN = " .'-"
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +155,7 @@ def people_folder() -> Path:
 def enrolled_names() -> list[str]:
     """The people that mien knows, by the alphabet."""
     with suppress(OSError):
-        return sorted(path.stem for path in people_folder().glob(f"*{ENDING}") if not path.name.startswith("."))
+        return sorted(path.stem for path in people_folder().glob(f"*{ENDING}") if _may_be_a_name(path.stem))
     return []
 
 
@@ -189,7 +189,7 @@ def find_reference(named: str, model: ExpressionModel) -> Reference:
         except ForeignReferenceError as error:
             raise ForeignReferenceError(f"{named}: {error}") from error
         return reference
-    if os.sep in named or named.startswith(".") or not _NAME.fullmatch(named):
+    if os.sep in named or named.startswith(".") or not _may_be_a_name(named):
         raise DataError(f"{named}: no such file; name one that --save-reference wrote, or somebody enrolled")
     return SubjectProfile.open(named).reference_for(model)
 
@@ -211,8 +211,17 @@ def find_profiles(named: str) -> list[SubjectProfile]:
     return [SubjectProfile.load(named)] if os.path.isfile(named) else [SubjectProfile.open(named)]
 
 
+def _may_be_a_name(name: str) -> bool:
+    """Letters and digits of any language and script, with spaces, dots, hyphens and apostrophes between them."""
+    letters = [character == "_" or unicodedata.category(character)[0] in "LMN" for character in name]
+    fit = all(letter or character in _BETWEEN for letter, character in zip(letters, name, strict=True))
+    return 0 < len(name) <= _LONGEST and fit and letters[0] and (letters[-1] or name[-1] == ".")
+
+
 def _path_of(name: str) -> Path:
-    if not _NAME.fullmatch(name):
+    """Where a profile lies; one name is one file, however a keyboard or a disk composes its accents."""
+    name = unicodedata.normalize("NFC", name)
+    if not _may_be_a_name(name):
         raise ProfileError(
             f"{name!r} can be no name of a profile; use up to 64 letters and digits, with spaces or hyphens between",
             name,

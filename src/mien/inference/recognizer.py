@@ -300,8 +300,6 @@ class Recognizer:
             MienError: the pixels are not there any more, as of answers of `recognize_person`.
             ForeignReferenceError: another run read it.
         """
-        if self._model.encoder is not None and not read.face.crop.size:
-            raise MienError("the answer holds no pixels any more; explain one of `recognize`")
         self._model.refuse_foreign(read.reference)
         features = self._encode(Faces((read.face,))).features
         changed = self._model.without_parts(features, read.face.landmarks_crop[None], read.reference)

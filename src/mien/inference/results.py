@@ -7,7 +7,7 @@ are the dominant and the complementary one. All else (`matrix`, `neutral`, `top`
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
@@ -276,7 +276,7 @@ class Recognitions(Sequence[Recognition]):
     def __getitem__(self, place: slice) -> Recognitions: ...
 
     def __getitem__(self, place: int | slice) -> Recognition | Recognitions:
-        return Recognitions(self.faces[place], self.photo) if isinstance(place, slice) else self.faces[place]
+        return replace(self, faces=self.faces[place]) if isinstance(place, slice) else self.faces[place]
 
     def __iter__(self) -> Iterator[Recognition]:
         return iter(self.faces)

@@ -34,7 +34,8 @@ class Batch:
         crops: (n, 224, 224, 3), uint8, RGB; (n, 0, 0, 3) where there is no visual branch.
         displacement: (n, 136), float32, crop pixels.
         labels: (n,) class indices.
-        subjects: (n,) numbers of the subjects within the batch; -1 where there is no reference but the photo itself.
+        subjects: (n,) numbers under n of the groups of photos of one subject that come together; -1 where there is
+            no reference but the photo itself.
     """
 
     crops: Tensor
@@ -74,7 +75,8 @@ class Batches:
         self._training, self._recipe, self._device = training, recipe, device
         share = recipe.training.batch_size // processes
         self._part = slice(rank * share, (rank + 1) * share)
-        self._crops = crops_on_device(training, device)
+        self._pictured = recipe.network.visual != "none"
+        self._crops = crops_on_device(training, device) if self._pictured else None
         self._on_device = self._crops is not None
         here = device if self._on_device else torch.device("cpu")
         self._displacements = torch.from_numpy(displacements).to(here)
@@ -101,9 +103,9 @@ class Batches:
         displacement = params.apply_to_displacement(
             self._displacements[kinds, rows], self._landmarks[rows], self._training.crop_size
         )
-        numbers = np.unique(self._numbers[indices], return_inverse=True)[1]
-        subjects = torch.where(kinds < _OF_OTHERS, self._send(torch.from_numpy(numbers)), -1)
-        if self._recipe.network.visual == "none":
+        groups_here = self._send(torch.arange(len(indices)) // config.samples_per_subject)
+        subjects = torch.where(kinds < _OF_OTHERS, groups_here, -1)
+        if not self._pictured:
             crops = torch.empty(len(indices), 0, 0, 3, dtype=torch.uint8)
         elif self._crops is None:
             crops = params.apply_to_crops(torch.from_numpy(self._training.crops[self._training.rows[indices]]))

@@ -110,7 +110,7 @@ def train_trials(
         the content of summary.json.
 
     Raises:
-        OutputError: `out` holds something else, or other trials.
+        OutputError: `out` holds something else, or other trials; and what `mien.training.train.train` raises.
     """
     recipes = {trial.folder: trial.recipe.as_dict() for trial in trials}
     parameters = {"trials": recipes, "data": trials[0].prepared.fingerprint}

@@ -113,5 +113,13 @@ def log_line(run: Path, line: dict[str, float]) -> None:
         temporary.write_text("\n".join([*kept, json.dumps(line)]) + "\n", encoding="utf-8")
 
 
+def last_line(run: Path) -> dict[str, float]:
+    """The last line of metrics.jsonl; nothing where there is none."""
+    path = run / METRICS_FILE
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    line: dict[str, float] = json.loads(lines[-1]) if lines else {}
+    return line
+
+
 def _under(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key[len(name) + 1 :]: tensor for key, tensor in tensors.items() if key.startswith(f"{name}/")}

@@ -88,7 +88,8 @@ def simulate(points: Path, prepared: PreparedSet, seed: int) -> PreparedSet:
         column `elsewhere`, the landmarks of the same person's neutral face before another camera.
 
     Raises:
-        DataError: a folder without the truth about its photos.
+        DataError: a folder without the truth about its photos, one of the same seed, whose subjects are the same, or
+            photos that it knows nothing about.
     """
     truth, photos = read_truth(points, ELSEWHERE), source_of(prepared)
     table = read_truth(photos)

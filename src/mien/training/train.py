@@ -65,8 +65,11 @@ def train(
         what is known about the run.
 
     Raises:
-        DataError: no labelled training or validation photos, a subject or picture on both sides, or a label that is
-            none.
+        CheckpointError: what an unfinished run left is damaged.
+        DataError: no labelled training or validation photos, a subject or picture on both sides, a label that is
+            none, or points that do not go with the set.
+        DivergedError: the loss is no number any more.
+        MissingExtraError: the extra `train` is not installed.
         OutputError: `run` holds something else.
         RecipeError: the recipe holds an impossible value, or looks at pictures where there are points alone.
         UnfinishedError: `run` holds an unfinished run, and `resume` is not set.
@@ -160,10 +163,11 @@ def measured(meta: RunMeta, run: Path, validation: PreparedSet) -> RunMeta:
     features = precompute_features(model, validation)
     calibration = calibrate(model, validation, features)
     model = replace(model, meta=structs.replace(meta, calibration=calibration))
+    if meta.best:
+        return model.meta
     scores = model.scores(features, validation.landmarks, mean_references(model, validation, features))
     accuracies = top_accuracies(scores, validation.labels)
-    best = meta.best or {f"top{k}": float(accuracy) for k, accuracy in enumerate(accuracies, start=1)}
-    return structs.replace(meta, best=best, calibration=calibration)
+    return structs.replace(model.meta, best={f"top{k}": float(share) for k, share in enumerate(accuracies, start=1)})
 
 
 def _finish(fabric: lightning_fabric.Fabric, run: Path) -> RunMeta:

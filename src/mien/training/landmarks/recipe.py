@@ -16,7 +16,7 @@ class LandmarkRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """See `landmarks.toml` beside this file.
 
     Attributes:
-        training: optimiser, schedule, batches; its losses and references do not apply.
+        training: optimiser, schedule, batches and seed; all else does not apply.
         by_hand: share of each batch that are real photos with points placed by hand, where there are any.
         folds, held_out: of `folds` groups of people with points placed by hand, the one that is left for validation;
             all are trained on where `folds` is 0.

@@ -23,7 +23,7 @@ from mien.training.landmarks.patches import Patches, make_patches
 from mien.training.landmarks.recipe import LandmarkRecipe
 from mien.training.landmarks.sampling import Motion, View, draw_view, plain_view
 from mien.training.optimisation import average_weights, build_optimiser, set_rate
-from mien.training.resume import RESUME_FILE, load_progress, log_line, save_progress
+from mien.training.resume import RESUME_FILE, last_line, load_progress, log_line, save_progress
 
 LANDMARKS_FILE = "landmarks.onnx"
 _VALIDATED = 0.04
@@ -43,7 +43,7 @@ def train_landmarks(
     recipe: LandmarkRecipe,
     report: Callable[[int, int, dict[str, float]], None] = lambda step, steps, line: None,
 ) -> dict[str, float]:
-    """Train, and write `landmarks.onnx` into `run`; a killed run goes on where it stopped.
+    """Train, and write `landmarks.onnx` into `run`; a killed run goes on where it stopped, a finished one is left.
 
     Args:
         synthetic, by_hand: what to train on, see `make_patches`.
@@ -55,13 +55,17 @@ def train_landmarks(
         the last validation: mean errors in percent of the distance of the outer corners of the eyes.
 
     Raises:
+        CheckpointError: what a killed run left is damaged.
         DataError: a source holds no marked photos.
+        MissingExtraError: the extra `train` is not installed.
         OutputError: `run` holds something else.
     """
     require("onnxscript", "train")
     sources = [str(path.absolute()) for path in (*synthetic, *by_hand)]
     plan = {"kind": "landmarks", "recipe": recipe.as_dict(), "sources": sources}
     claim_folder(run, "plan.json", plan, "train into another folder")
+    if (run / LANDMARKS_FILE).is_file():
+        return last_line(run)
     with working_in(run):
         patches = make_patches(synthetic, by_hand, run)
         learner = _Learner(patches, recipe)
