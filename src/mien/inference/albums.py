@@ -151,7 +151,7 @@ def _group(
 
 def _largest_first(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
     """Groups numbered by size, the largest first, and for each the number that it had."""
-    order = np.argsort(-np.bincount(groups, minlength=0), kind="stable")
+    order = np.argsort(-np.bincount(groups), kind="stable")
     places = np.empty(len(order), np.int64)
     places[order] = np.arange(len(order))
     return places[groups], order.tolist()
