@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from mien.labels import CLASSES, NEUTRAL, CompoundEmotion, Emotion
+from mien.labels import CLASSES, EMOTION_COUNT, NEUTRAL, CompoundEmotion, Emotion
 from mien.synth.assets import HeadAssets
 from mien.synth.expressions import draw_expression, joined
-from mien.synth.style import Style, draw_style, even_style
+from mien.synth.style import HABITS, VARIANTS, Style, draw_style
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,15 @@ def names(assets: HeadAssets) -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def even(names: tuple[str, ...]) -> Style:
-    return even_style(names)
+    """The style in the middle of all: every gain 1, nothing left when neutral, no preferences."""
+    return Style(
+        names=names,
+        gain=np.ones(len(names), dtype=np.float32),
+        resting=np.zeros(len(names), dtype=np.float32),
+        habits=np.zeros((EMOTION_COUNT, HABITS), dtype=np.float32),
+        preferences=np.zeros((EMOTION_COUNT, VARIANTS), dtype=np.float32),
+        leftward=0.5,
+    )
 
 
 def _mean_actions(text: str, style: Style, draws: int = 100) -> dict[str, float]:

@@ -12,9 +12,9 @@ from mien.evaluation.evaluate import evaluate
 from mien.evaluation.references import calibrate, references_of
 from mien.evaluation.scoring import precompute_features, run_scores
 from mien.inference import ExpressionModel
-from mien.models.network import NetworkConfig, load_network
+from mien.models.network import NetworkConfig, join_scores, load_network
 from mien.training.recipe import load_recipe
-from mien.training.scoring import network_scores
+from mien.training.scoring import network_outputs
 from mien.training.train import train
 
 SHORT = ("training.iterations=3", "training.validate_every=3", "training.batch_size=16", "training.precision=float32")
@@ -51,7 +51,7 @@ def test_recognition_scores_a_set_as_training_did(
         train(prepared, run, recipe)
     part = prepared.select("validation", "test")
     config = NetworkConfig(**recipe.as_dict()["network"])
-    expected = network_scores(load_network(run, config), part)
+    expected = join_scores(network_outputs(load_network(run, config), part)).numpy()
     np.testing.assert_allclose(run_scores(run, part), expected, rtol=1e-3, atol=1e-3)
 
 

@@ -69,18 +69,6 @@ def draw_style(names: tuple[str, ...], rng: np.random.Generator) -> Style:
     )
 
 
-def even_style(names: tuple[str, ...]) -> Style:
-    """The style in the middle of all: every gain 1, nothing left when neutral, no preferences."""
-    return Style(
-        names=names,
-        gain=np.ones(len(names), dtype=np.float32),
-        resting=np.zeros(len(names), dtype=np.float32),
-        habits=np.zeros((EMOTION_COUNT, HABITS), dtype=np.float32),
-        preferences=np.zeros((EMOTION_COUNT, VARIANTS), dtype=np.float32),
-        leftward=0.5,
-    )
-
-
 def _tie_sides(names: tuple[str, ...], values: NDArray[np.float64]) -> None:
     """Let right sides follow left ones but for a tenth, in place."""
     for i, name in enumerate(names):

@@ -25,9 +25,8 @@ from mien.artifacts import (
     save_meta,
 )
 from mien.datasets.prepared import PreparedSet
-from mien.errors import DataError, OutputError
+from mien.errors import DataError, OutputError, require
 from mien.evaluation.scoring import refuse_other_landmarks
-from mien.inference import ExpressionModel
 from mien.labels import Commonness
 from mien.models.combination import Member, combine_encoders, combine_heads
 from mien.training.machine import code_version
@@ -70,7 +69,7 @@ def combine(
     metas = [_read_whole(run) for run in runs]
     if any("combination" in meta.recipe for meta in metas):
         raise DataError("one of the runs is a combination already; name the runs that it was made of")
-    reading = [number for number, run in enumerate(runs) if _reads_landmarks(run, metas[number])]
+    reading = [number for number, run in enumerate(runs) if _reads_landmarks(run)]
     for number in reading:
         refuse_other_landmarks(runs[number], metas[number], prepared)
     for path, meta in zip(runs, metas, strict=True):
@@ -151,5 +150,6 @@ def _read_whole(run: Path) -> RunMeta:
     return meta
 
 
-def _reads_landmarks(run: Path, meta: RunMeta) -> bool:
-    return bool(ExpressionModel.open(run, meta).inputs - {"feature"})
+def _reads_landmarks(run: Path) -> bool:
+    graph = require("onnx", "train").load(run / HEAD_FILE).graph
+    return {node.name for node in graph.input} != {"feature"}

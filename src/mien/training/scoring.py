@@ -8,18 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mien.datasets.prepared import PreparedSet
-from mien.models.network import AnyNetwork, Network, TwoNetworks, join_scores
-
-
-def network_scores(network: AnyNetwork, prepared: PreparedSet) -> NDArray[np.float32]:
-    """Scores by a network in evaluation mode, (n, 50), photos of a subject compared with one another."""
-    return join_scores(network_outputs(network, prepared)).numpy()
+from mien.models.network import AnyNetwork, Network, TwoNetworks
 
 
 @torch.no_grad()
