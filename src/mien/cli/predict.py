@@ -124,7 +124,7 @@ def predict(
         refuse_output(sheet, (".png",), [Path(name) for name in named])
     wanted = "largest" if largest_face else faces
     stdin = sys.stdin.buffer.read() if "-" in (*named, *neutral) else b""
-    sources: list[Any] = [stdin if name == "-" else name for name in named]
+    sources, resting = ([stdin if name == "-" else name for name in names] for names in (named, neutral))
     recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
     if group_by is not None:
         with _progress(len(named)) as show:
@@ -140,7 +140,6 @@ def predict(
         with answers_to(named, output, json, jsonl) as answers:
             tell_album(album, answers, output, sheet)
         return
-    resting: list[Any] = [stdin if name == "-" else name for name in neutral]
     used = _reference(recognizer, resting, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
         if not trust_reference:

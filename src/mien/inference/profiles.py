@@ -189,7 +189,7 @@ def find_reference(named: str, model: ExpressionModel) -> Reference:
         except ForeignReferenceError as error:
             raise ForeignReferenceError(f"{named}: {error}") from error
         return reference
-    if os.sep in named or named.startswith(".") or not _may_be_a_name(named):
+    if not _may_be_a_name(named):
         raise DataError(f"{named}: no such file; name one that --save-reference wrote, or somebody enrolled")
     return SubjectProfile.open(named).reference_for(model)
 

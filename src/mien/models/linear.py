@@ -60,9 +60,14 @@ def fit_lda(
         shrinkage: 0 (none) to 1 (variances alone); `auto` is Ledoit and Wolf's estimate, the best for faces like
             the ones it is fitted to. Faces of another kind want more.
         even: hold all classes for equally common, however many photos show each.
+
+    Raises:
+        DataError: all photos show one class, or each another.
     """
     analysis = require("sklearn.discriminant_analysis", "train")
     count = len(np.unique(labels))
+    if len(labels) <= count:
+        raise DataError(f"{len(labels)} photos to train on, one of each class; a model needs several of some")
     priors = np.full(count, 1 / count) if even else None
     return _fit(
         analysis.LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage, priors=priors), features, labels
@@ -91,11 +96,8 @@ LINEAR_FITS: dict[str, Callable[[NDArray[np.float32], NDArray[np.int64]], Linear
 
 
 def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -> LinearModel:  # type: ignore[no-untyped-def]
-    classes = np.unique(labels)
-    if len(classes) < 2:
+    if len(np.unique(labels)) < 2:
         raise DataError(f"all photos to train on show one class, {CLASSES[labels[0]]}; a model needs two or more")
-    if len(labels) <= len(classes):
-        raise DataError(f"{len(labels)} photos to train on, one of each class; a model needs several of some")
     wide = features.astype(np.float64)
     mean, spread = wide.mean(axis=0), np.maximum(wide.std(axis=0), 1e-6)
     classifier.fit((wide - mean) / spread, labels)

@@ -52,7 +52,8 @@ class TimelinePicture:
             (one.person, one.start, one.end, int(one.emotion.dominant or 0), one.emotion.phrase)
             for one in summary.episodes
         ]
-        note = "each person is compared with an estimate from frames of the whole film, or with their profile"
+        known = "their profile, or with " if any(person.enrolled for person in summary.people) else ""
+        note = f"each person is compared with {known}an estimate from frames of the whole film"
         if len(summary.people) == 1:
             note = f"compared with {summary.people[0].compared_with}"
         drawn = draw_timeline(Path(summary.film).name, self._timeline, episodes, note)
