@@ -77,11 +77,11 @@ class ServerProcess:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
-                    status = (entry / "stat").read_text().rpartition(")")[2].split()
-                    words = (entry / "cmdline").read_text()
+                    status = (entry / "stat").read_bytes().rpartition(b")")[2].split()
+                    words = (entry / "cmdline").read_bytes()
                 except OSError:
                     continue
-                if int(status[1]) == self.process.pid and "spawn_main" in words:
+                if int(status[1]) == self.process.pid and b"spawn_main" in words:
                     found.append(int(entry.name))
         return found
 
