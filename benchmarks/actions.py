@@ -9,7 +9,7 @@ that are strongest beside the same person's neutral photos, and the mean strengt
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +74,8 @@ def main(london: str, expressions: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("london")
+    parser.add_argument("expressions")
+    arguments = parser.parse_args()
+    main(arguments.london, arguments.expressions)

@@ -7,7 +7,7 @@ FOLDER holds a folder a person with photos, or a labels.csv with the columns pat
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from pathlib import Path
 
@@ -60,6 +60,7 @@ def _wrong(groups: NDArray[np.int64], true: NDArray[np.int64]) -> NDArray[np.boo
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.folder)

@@ -8,7 +8,7 @@ jitter is the standard deviation of a crop coordinate over the six, in crop pixe
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 
 import cv2
@@ -59,6 +59,8 @@ def _taken_again(photo: RGBImage, rng: np.random.Generator) -> RGBImage:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 24)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("photos", type=int, nargs="?", default=24)
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments.photos)

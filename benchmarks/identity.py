@@ -7,7 +7,7 @@ FOLDER holds a folder a person with photos, or photos beside each other, one a p
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -56,6 +56,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.folder)

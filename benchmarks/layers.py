@@ -9,7 +9,7 @@ the loss as a share of the weights (root mean squares). Of 256 validation photos
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ def _look(network: Network, loss: Any, crops: Tensor, displacement: Tensor, labe
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), [Path(arg) for arg in sys.argv[2:]])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prepared", type=Path)
+    parser.add_argument("run", type=Path, nargs="*")
+    arguments = parser.parse_args()
+    main(arguments.prepared, arguments.run)

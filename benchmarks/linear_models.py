@@ -5,7 +5,7 @@ python benchmarks/linear_models.py PREPARED
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from mien.datasets import PreparedSet
@@ -32,6 +32,7 @@ def main(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("prepared", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.prepared)

@@ -15,7 +15,7 @@ photos. Printed are, in crop pixels:
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +84,8 @@ def told_apart(ours: Vectors, theirs: Vectors, subjects: NDArray[np.int64]) -> f
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("synthetic", type=Path)
+    parser.add_argument("neutral", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.synthetic, arguments.neutral)

@@ -8,7 +8,7 @@ Masks, sunglasses, hands and the like are painted over faces, each of its own pl
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import cv2
@@ -226,9 +226,13 @@ def _blend(image: RGBImage, over: NDArray[np.floating], mask: Mask, soft: float)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] == "measure":
-        measure(Path(sys.argv[2]))
-    elif len(sys.argv) == 4 and sys.argv[1] == "fit":
-        fit(Path(sys.argv[2]), Path(sys.argv[3]))
-    else:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_subparsers(required=True, metavar="measure | fit")
+    measuring, fitting = what.add_parser("measure"), what.add_parser("fit")
+    measuring.add_argument("folder", type=Path)
+    measuring.set_defaults(run=lambda given: measure(given.folder))
+    fitting.add_argument("prepared", type=Path)
+    fitting.add_argument("out", type=Path)
+    fitting.set_defaults(run=lambda given: fit(given.prepared, given.out))
+    arguments = parser.parse_args()
+    arguments.run(arguments)

@@ -8,7 +8,7 @@ temporary folder; the rate is that of the whole call, start of the workers and J
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 import time
 from pathlib import Path
@@ -45,4 +45,7 @@ def main(subjects: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 8)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("subjects", type=int, nargs="?", default=8)
+    arguments = parser.parse_args()
+    main(arguments.subjects)

@@ -12,7 +12,7 @@ the estimate (Ledoit and Wolf) gives is printed too.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,8 @@ def main(prepared: str, real: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("synthetic")
+    parser.add_argument("real")
+    arguments = parser.parse_args()
+    main(arguments.synthetic, arguments.real)

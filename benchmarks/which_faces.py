@@ -8,7 +8,7 @@ out. Two people: a neutral photo, and beside it the next person's smiling one at
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import cv2
@@ -58,6 +58,7 @@ def _on_height(image: RGBImage, height: int) -> RGBImage:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    arguments = parser.parse_args()
+    main(arguments.folder)

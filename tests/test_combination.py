@@ -1,5 +1,6 @@
 """Several runs as one."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import onnxruntime
 import pytest
 from msgspec import structs
 
-from mien.artifacts import FEW, HEAD_FILE, load_meta, save_meta
+from mien.artifacts import FEW, HEAD_FILE, META_FILE, load_meta, save_meta
 from mien.datasets.prepared import PreparedSet
-from mien.displacement import Reference
+from mien.displacement import MILD, Reference
 from mien.errors import CheckpointError, DataError, LabelError, OutputError
 from mien.evaluation.references import mean_references
 from mien.evaluation.scoring import precompute_features
@@ -96,11 +97,30 @@ def test_what_is_common_gains_and_what_is_rare_loses() -> None:
     assert not Commonness().log_prior().any()
 
 
+def test_mild_faces_have_factors_of_their_own_and_those_between_lie_between() -> None:
+    common = Commonness(emotions={Emotion.ANGER: 2, Emotion.HAPPINESS: 2}, mild={Emotion.HAPPINESS: 32})
+    strong, middle, mild = common.log_prior([0, 0.5, 1])
+    happy, angry = (CompoundEmotion(emotion, emotion).index for emotion in (Emotion.HAPPINESS, Emotion.ANGER))
+    np.testing.assert_allclose(np.exp([strong[happy], middle[happy], mild[happy]]), [2, 8, 32], rtol=1e-5)
+    np.testing.assert_allclose(np.exp([strong[angry], middle[angry], mild[angry]]), [2, 2, 2], rtol=1e-5)
+    np.testing.assert_array_equal(strong, common.log_prior())
+
+
 def test_commonness_survives_as_words_and_refuses_others() -> None:
-    common = Commonness(plain=2, neutral=1.5, emotions={Emotion.CONTEMPT: 0.25})
+    common = Commonness(plain=2, neutral=1.5, emotions={Emotion.CONTEMPT: 0.25}, mild={Emotion.HAPPINESS: 9})
     assert Commonness.from_dict(common.to_dict()) == common
-    with pytest.raises(LabelError):
-        Commonness.from_dict({"boredom": 2.0})
+    for unknown in ("boredom", "mild-boredom", "mild-plain"):
+        with pytest.raises(LabelError):
+            Commonness.from_dict({unknown: 2.0})
+
+
+def test_a_run_that_holds_something_unknown_to_be_common_is_refused(geometry: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(geometry, run)
+    meta = json.loads((run / META_FILE).read_text()) | {"common": {"few": {"boredom": 2.0}}}
+    (run / META_FILE).write_text(json.dumps(meta))
+    with pytest.raises(CheckpointError):
+        ExpressionModel.load(run)
 
 
 def test_a_class_is_as_many_times_likelier_as_it_is_held_to_be_common(
@@ -122,6 +142,23 @@ def test_a_class_is_as_many_times_likelier_as_it_is_held_to_be_common(
         np.testing.assert_allclose(gained - gained[0], common.log_prior(), atol=1e-4)
     with pytest.raises(DataError):
         combine(prepared, [tmp_path / "own"], [1.0], tmp_path / "again")
+
+
+def test_a_smile_that_is_held_to_be_common_where_mild_gains_there_and_not_where_strong(
+    geometry: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    common = Commonness(mild={Emotion.HAPPINESS: 6.0})
+    combine(prepared, [geometry], [1.0], tmp_path / "even")
+    combine(prepared, [geometry], [1.0], tmp_path / "own", {"neutral": common})
+    even, model = ExpressionModel.load(tmp_path / "even"), ExpressionModel.load(tmp_path / "own")
+    nothing = np.zeros((1, 0), dtype=np.float32)
+    neutral = prepared.select("test").landmarks[:1]
+    reference = [model.neutral_reference(neutral, nothing)]
+    for pixels, mild in ((0.0, 1.0), (MILD, 0.5), (10.0, 0.0)):
+        read = [one.probabilities(one.scores(nothing, neutral + np.float32(pixels), reference), reference)
+                for one in (even, model)]  # fmt: skip
+        gained = np.log(read[1] / read[0])[0]
+        np.testing.assert_allclose(gained - gained[0], common.log_prior(mild), atol=2e-3)
 
 
 def test_of_no_runs_nothing_is_made(prepared: PreparedSet, tmp_path: Path) -> None:

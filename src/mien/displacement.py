@@ -31,6 +31,10 @@ from mien.faces.points68 import POINT_COUNT
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
 NEUTRAL_WORTH = 4
 """Photos of any expression that are worth as much as a neutral one, or several, on real people."""
+MILD = 3.5
+"""Crop pixels that landmarks of a mild expression lie from their neutral places, at most, in the root mean square."""
+_MILD_EDGE = 0.3
+"""How blurred that limit is, pixels."""
 _FORMAT = 3
 """Of saved references. Those of format 1 know no identity, those of 2 no doubts about their photos."""
 
@@ -159,6 +163,20 @@ def displacement(landmarks_crop: ArrayLike, reference: Reference) -> NDArray[np.
     """
     moved = np.asarray(landmarks_crop, dtype=np.float32) - reference.landmarks
     return moved.reshape(*moved.shape[:-2], DISPLACEMENT_SIZE)
+
+
+def mildness(moved: ArrayLike) -> NDArray[np.float64]:
+    """How mild an expression is: near 1 where hardly a landmark has moved, 0.5 at `MILD`, near 0 for strong ones.
+
+    Args:
+        moved: shape (..., 68, 2), crop pixels: how far landmarks lie from their neutral places.
+
+    Returns:
+        shape (...), 0..1.
+    """
+    strength = np.sqrt(np.square(np.asarray(moved, dtype=np.float64)).mean(axis=(-2, -1)))
+    milder: NDArray[np.float64] = 0.5 + 0.5 * np.tanh((MILD - strength) / (2 * _MILD_EDGE))
+    return milder
 
 
 def displacement_by_subject(landmarks_crop: ArrayLike, subjects: Sequence[str]) -> NDArray[np.float32]:

@@ -30,6 +30,8 @@ _ADVERBS = ("angrily", "contemptuously", "disgustedly", "fearfully", "happily", 
 _SEPARATORS = re.compile(r"[-_\s]+")
 _NUMBERED = re.compile(r"^\d+[. ]+")
 """Sets that number their classes name them `0_neutral`, `1. happy`."""
+_MILD = "mild-"
+"""Before an emotion: where a face shows little."""
 
 
 class Emotion(IntEnum):
@@ -239,11 +241,13 @@ class Commonness:
         plain: the seven classes with the same emotion twice.
         neutral: the class without emotion.
         emotions: classes with this dominant emotion; those with it as the complementary one by its root.
+        mild: the same for faces that show little; as in `emotions` for those that are not in it.
     """
 
     plain: float = 1.0
     neutral: float = 1.0
     emotions: Mapping[Emotion, float] = field(default_factory=dict)
+    mild: Mapping[Emotion, float] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, factors: Mapping[str, float]) -> Commonness:
@@ -253,24 +257,42 @@ class Commonness:
             LabelError: a name that is no emotion.
         """
         nouns = {emotion.noun: emotion for emotion in Emotion}
-        if unknown := factors.keys() - nouns.keys() - {"plain", "neutral"}:
-            raise LabelError(f"{min(unknown)}: choose one of {', '.join(('plain', 'neutral', *nouns))}")
+        if unknown := factors.keys() - nouns.keys() - {_MILD + noun for noun in nouns} - {"plain", "neutral"}:
+            raise LabelError(
+                f"{min(unknown)}: choose one of {', '.join(('plain', 'neutral', *nouns))}, "
+                f"or {_MILD} before an emotion"
+            )
         emotions = {emotion: factors[noun] for noun, emotion in nouns.items() if noun in factors}
-        return cls(factors.get("plain", 1.0), factors.get("neutral", 1.0), emotions)
+        mild = {emotion: factors[_MILD + noun] for noun, emotion in nouns.items() if _MILD + noun in factors}
+        return cls(factors.get("plain", 1.0), factors.get("neutral", 1.0), emotions, mild)
 
     def to_dict(self) -> dict[str, float]:
         """For meta.json."""
         emotions = {emotion.noun: factor for emotion, factor in self.emotions.items()}
-        return {"plain": self.plain, "neutral": self.neutral, **emotions}
+        mild = {_MILD + emotion.noun: factor for emotion, factor in self.mild.items()}
+        return {"plain": self.plain, "neutral": self.neutral, **emotions, **mild}
 
-    def log_prior(self) -> NDArray[np.float32]:
-        """What is added to the log-probabilities of the 50 classes, (50,)."""
-        return np.log([self._of(emotion) for emotion in CLASSES]).astype(np.float32)
+    def log_prior(self, mildness: ArrayLike = 0.0) -> NDArray[np.float32]:
+        """What is added to the log-probabilities of the 50 classes.
 
-    def _of(self, emotion: CompoundEmotion) -> float:
-        dominant, complementary = emotion.dominant, emotion.complementary
-        if dominant is None or complementary is None:
-            return self.neutral
-        if dominant == complementary:
-            return self.plain * self.emotions.get(dominant, 1.0)
-        return self.emotions.get(dominant, 1.0) * float(np.sqrt(self.emotions.get(complementary, 1.0)))
+        Args:
+            mildness: any shape: how mild a face shows what it shows, 0..1; see `mien.displacement.mildness`.
+
+        Returns:
+            shape (..., 50), of logarithms; between those of mild and of other faces by `mildness`.
+        """
+        strong, mild = self._logarithms(self.emotions), self._logarithms({**self.emotions, **self.mild})
+        return (strong + np.asarray(mildness, dtype=np.float64)[..., None] * (mild - strong)).astype(np.float32)
+
+    def _logarithms(self, emotions: Mapping[Emotion, float]) -> NDArray[np.float64]:
+        """Of the factors of the 50 classes, (50,), with these of the emotions."""
+
+        def factor(emotion: CompoundEmotion) -> float:
+            dominant, complementary = emotion.dominant, emotion.complementary
+            if dominant is None or complementary is None:
+                return self.neutral
+            if dominant == complementary:
+                return self.plain * emotions.get(dominant, 1.0)
+            return emotions.get(dominant, 1.0) * float(np.sqrt(emotions.get(complementary, 1.0)))
+
+        return np.log([factor(emotion) for emotion in CLASSES])

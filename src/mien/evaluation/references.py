@@ -48,7 +48,7 @@ def calibrate(
         references = references_of(kind, photos, model, prepared, features, seed)
         even = model.even_scores(features, prepared.landmarks, references)
         temperature = fit_temperature(even, prepared.labels)
-        scores = model.hold_common(even, references, np.full(len(even), temperature))
+        scores = model.hold_common(even, prepared.landmarks, references, np.full(len(even), temperature))
         accuracies = top_accuracies(scores, prepared.labels)
         calibrations.append(Calibration(kind, photos, temperature, float(accuracies[0]), float(accuracies[4])))
     return tuple(calibrations)

@@ -27,8 +27,16 @@ from mien.artifacts import (
     read_checked,
     use_of,
 )
-from mien.displacement import DISPLACEMENT_SIZE, Population, Reference, displacement, load_population, mean_feature
-from mien.errors import CheckpointError, ForeignReferenceError
+from mien.displacement import (
+    DISPLACEMENT_SIZE,
+    Population,
+    Reference,
+    displacement,
+    load_population,
+    mean_feature,
+    mildness,
+)
+from mien.errors import CheckpointError, ForeignReferenceError, LabelError
 from mien.faces.networks import start_session
 from mien.faces.points68 import PARTS
 from mien.inference.actions import FacialAction, actions_for
@@ -97,6 +105,10 @@ class ExpressionModel:
                 f"{path}: its head takes {', '.join(sorted(unknown))}, which this mien does not give; combine "
                 "or train the run again"
             )
+        try:
+            _ = model._common
+        except LabelError as error:
+            raise CheckpointError(f"{path}: what it holds to be common: {error}") from error
         return model
 
     @cached_property
@@ -151,7 +163,7 @@ class ExpressionModel:
             shape (n, 50), float32: the higher the likelier; the scale depends on the loss.
         """
         even = self.even_scores(features, landmarks_crop, references)
-        return self.hold_common(even, references, self._temperatures(references)) if self.meta.common else even
+        return self.hold_common(even, landmarks_crop, references, self._temperatures(references))
 
     def even_scores(
         self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
@@ -171,19 +183,29 @@ class ExpressionModel:
         return scores
 
     def hold_common(
-        self, scores: NDArray[np.float32], references: Sequence[Reference], temperatures: NDArray[np.float64]
+        self,
+        scores: NDArray[np.float32],
+        landmarks_crop: NDArray[np.float32],
+        references: Sequence[Reference],
+        temperatures: NDArray[np.float64],
     ) -> NDArray[np.float32]:
         """Scores of equally common classes, (n, 50), to those of classes as common as the run holds them to be.
 
         Args:
             scores: of `even_scores`.
+            landmarks_crop: shape (n, 68, 2), crop pixels.
             references: n of them.
             temperatures: shape (n,): at which these scores are log-probabilities.
         """
-        if not len(scores):
+        if not self.meta.common or not len(scores):
             return scores
-        priors = np.stack([self._priors[use_of(used.kind, used.photo_count)] for used in references])
-        return (scores + temperatures[:, None] * priors).astype(np.float32)
+        mild = mildness(self.moved_from_neutral(landmarks_crop, references))
+        uses = np.array([use_of(used.kind, used.photo_count) for used in references])
+        held = scores.astype(np.float32)
+        for use, common in self._common.items():
+            rows = uses == use
+            held[rows] += temperatures[rows, None] * common.log_prior(mild[rows])
+        return held
 
     def probabilities(self, scores: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
         """Scores, (n, 50), to probabilities, calibrated by the kind of each reference and its number of photos."""
@@ -251,9 +273,9 @@ class ExpressionModel:
             )
 
     @cached_property
-    def _priors(self) -> dict[Use, NDArray[np.float32]]:
-        """How common classes are held to be, as logarithms, (50,), by what a reference is made of."""
-        return {use: Commonness.from_dict(self.meta.common.get(use, {})).log_prior() for use in USES}
+    def _common(self) -> dict[Use, Commonness]:
+        """How common classes are held to be, by what a reference is made of."""
+        return {use: Commonness.from_dict(self.meta.common.get(use, {})) for use in USES}
 
     def _temperatures(self, references: Sequence[Reference]) -> NDArray[np.float64]:
         return np.array([self.meta.calibration_for(r.kind, r.photo_count).temperature for r in references])
