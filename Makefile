@@ -49,7 +49,7 @@ tests/vendor/axe.min.js:
 	cd tests/vendor && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz --strip-components=1 package/axe.min.js
 	rm tests/vendor/axe-core-4.14.1.tgz
 
-bench: setup     ## the benchmarks that need no other data; benchmarks/ has more
+bench: setup     ## two quick benchmarks that need no other data; benchmarks/ has more
 	$(BIN)/python benchmarks/recognition.py
 	$(BIN)/python benchmarks/synth.py
 

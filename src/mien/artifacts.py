@@ -109,7 +109,7 @@ class RunMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         alignment: of the crops: the paper's similarity, or stretched to one distance of the eyes.
         crop_size: side of the crops in pixels.
         common: by `Use` of a reference, how many times as common something is held to be as where all classes are
-            equally common: `plain`, `neutral`, or an emotion, see `mien.labels.Commonness`.
+            equally common: `plain`, `neutral`, an emotion, or `mild-` and an emotion, see `mien.labels.Commonness`.
         name: of the recipe, for people.
         machine: device, processor, precision, processes.
         code: commit of a checkout of mien, or None.

@@ -29,8 +29,8 @@ from mien.faces.identity import IDENTITY_SIZE
 from mien.faces.points68 import POINT_COUNT
 
 DISPLACEMENT_SIZE = 2 * POINT_COUNT
-NEUTRAL_WORTH = 4
-"""Photos of any expression that are worth as much as a neutral one, or several, on real people."""
+NEUTRAL_WORTH = 7
+"""Photos of any expression that are worth as much as a neutral one, or several, on real people (the model card)."""
 MILD = 3.5
 """Crop pixels that landmarks of a mild expression lie from their neutral places, at most, in the root mean square."""
 _MILD_EDGE = 0.3

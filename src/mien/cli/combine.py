@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: mien combine prepared out --run geometry --run fused --share 0.7 --share 0.3 "
-        "--common plain=2 --common contempt=0.3 --common few:happiness=3",
+        "--common plain=2 --common contempt=0.3 --common few:mild-happiness=9",
         help="Make one run of several: the weighted mean of what they say, calibrated on validation subjects.",
     )(combine)
 
@@ -35,8 +35,9 @@ def combine(
         typer.Option(
             metavar="WHAT=FACTOR",
             help="How many times as common as in the set something is held to be: an emotion, neutral, or plain, "
-            "for the same emotion twice; few:, many: or neutral: before it for what is compared with up to 4 photos, "
-            "with more, or with neutral ones. May be repeated.",
+            "for the same emotion twice; mild-happiness and the like for an emotion on faces that show little; few:, "
+            "many: or neutral: before it for what is compared with up to 4 photos, with more, or with neutral ones. "
+            "May be repeated.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print meta.json.")] = False,

@@ -23,8 +23,8 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         epilog="Example: mien displacement prepared displacement.npz --reference neutral",
-        help="Write how far each landmark of each photo lies from where it rests on the same face: 136 numbers a "
-        "photo, crop pixels, as .npz or .parquet.",
+        help="Write how far each landmark of each photo lies from its place in the subject's reference: 136 numbers "
+        "a photo, crop pixels, as .npz or .parquet.",
     )(displacement)
 
 

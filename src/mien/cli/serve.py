@@ -21,7 +21,9 @@ def add_to(app: typer.Typer) -> None:
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option(help="Address to listen at; another than this needs a token.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen at; one that other machines can reach needs a token.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
     token: Annotated[
         str | None, typer.Option(help="That programs and people must give.", envvar="MIEN_TOKEN", show_envvar=True)

@@ -21,6 +21,8 @@ _NAMES = 120
 """Width of the emotions' names beside the grid, and height of those above it."""
 _WIDTH = _GAP + _PHOTO + _GAP + _NAMES + 7 * _CELL + _GAP
 _LEAST, _MOST = np.array([241, 244, 247]), np.array([31, 90, 138])
+_DEEP = 0.79
+"""From here on white is told from a cell better than black: 4.5 to 1 at least on either side."""
 """Colours of a cell without and with the largest probability."""
 _LINE_HEIGHT = 1.3
 _SMALLEST = 0.005
@@ -186,7 +188,7 @@ class _Grid:
         self._draw.rectangle(box, fill=_colour(depth), outline=ACCENT if framed else None, width=4)
         text = _percent(share) if share >= _SMALLEST else "·"
         middle = (x + _CELL / 2 - 1.5, y + _CELL / 2 - 1.5)
-        self._draw.text(middle, text, fill="white" if depth > 0.6 else INK, font=font(16), anchor="mm")
+        self._draw.text(middle, text, fill="white" if depth > _DEEP else "black", font=font(16), anchor="mm")
 
     def _draw_name(self, text: str, middle: int) -> None:
         self._draw.text((self._left - 10, middle), text, fill=INK, font=font(16), anchor="rm")

@@ -49,7 +49,8 @@ export function makeGrid() {
       const depth = Math.sqrt(value / highest);
       one.style.setProperty("--depth", depth.toFixed(3));
       one.style.setProperty("--share", `${(100 * value).toFixed(1)}%`);
-      one.classList.toggle("deep", depth > 0.6);
+      one.classList.toggle("half", depth > 0.54); // where white is told from a cell better than black, or the other
+      one.classList.toggle("deep", depth > 0.785); // way round: in dark and in light pages, 4.5 to 1 at least
       one.classList.toggle("best", one.dataset.label === label);
       one.textContent = value >= 0.005 ? `${Math.round(100 * value)}` : "·";
       one.setAttribute("aria-label", text("grid.cell", { phrase: phraseOf(one.dataset.label), percent: percent(value) }));

@@ -52,7 +52,7 @@ function drawGrid(context, answer, left, top) {
       context.strokeRect(x + 1, y + 1, width - 5, CELL - 5);
     }
     const words = value >= 0.005 ? Math.round(100 * value) : "·";
-    write(context, words, x + width / 2 - 2, y + CELL / 2 + 5, `16px ${FONT}`, depth > 0.6 ? "#fff" : INK, "center");
+    write(context, words, x + width / 2 - 2, y + CELL / 2 + 5, `16px ${FONT}`, depth > 0.79 ? "#fff" : "#000", "center");
   };
   texts.emotions.nouns.forEach((noun, i) => {
     write(context, noun, left - 12, top + i * CELL + CELL / 2 + 5, `16px ${FONT}`, INK, "right");
