@@ -2,8 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import polars as pl
 import pytest
 from msgspec import structs
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from mien.artifacts import HEAD_FILE, load_meta
 from mien.datasets.prepared import PreparedSet
@@ -70,3 +72,26 @@ def test_too_few_photos_are_refused(trained: Path, prepared: PreparedSet, tmp_pa
 def _width(run: Path) -> int:
     session = onnxruntime.InferenceSession(run / HEAD_FILE, providers=["CPUExecutionProvider"])
     return next(int(node.shape[1]) for node in session.get_inputs() if node.name == "feature")
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_evidence_is_how_much_likelier_than_by_chance_a_class_is(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(classes), 40)
+    rows = (rng.normal(size=(len(labels), 136)) + 0.3 * labels[:, None]).astype(np.float32)
+    evidence = Evidence.of(fit_lda(rows, labels, even=True), np.arange(classes))
+    known = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(classes, 1 / classes))
+    chances = known.fit((rows - rows.mean(0)) / rows.std(0), labels).predict_proba(
+        (rows - rows.mean(0)) / rows.std(0)
+    )
+    np.testing.assert_allclose(np.exp(evidence.logarithms(rows))[:, :classes] / classes, chances, atol=1e-3)
+
+
+def test_a_class_that_one_subject_alone_shows_is_no_reason_to_refuse(
+    trained: Path, prepared: PreparedSet, tmp_path: Path
+) -> None:
+    label = pl.when(pl.col("subject") == "0").then(pl.lit("1_1")).otherwise(pl.lit("N_N"))
+    table = prepared.table.with_columns(label=label)
+    few = PreparedSet(prepared.path, prepared.info, table, prepared.displacement)
+    adapt(few, trained, tmp_path / "own", allow_leaks=True)
+    assert (tmp_path / "own" / HEAD_FILE).is_file()

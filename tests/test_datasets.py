@@ -16,12 +16,21 @@ from skimage import data
 
 from mien.datasets import Preparation, PreparedSet
 from mien.datasets.icv_mefed import photo_name, read_label_lines, write_labels
-from mien.datasets.leaks import refuse_leaks
+from mien.datasets.leaks import find_leaks, refuse_leaks
 from mien.datasets.manifest import Columns, Manifest
 from mien.datasets.prepared import Counts
 from mien.datasets.sources import read_source
 from mien.datasets.splits import CHALLENGE, PAPER, split_by_number, split_by_subject
-from mien.errors import DataError, LayoutError, LeakError, OtherContentError, OtherParametersError, OutputError
+from mien.errors import (
+    DataError,
+    LayoutError,
+    LeakError,
+    MienError,
+    OtherContentError,
+    OtherParametersError,
+    OutputError,
+)
+from mien.faces.extraction import open_landmarker
 from mien.jobs.executors import LocalProcesses
 
 
@@ -610,3 +619,34 @@ def test_photos_in_no_part_of_a_split_are_left_out(prepared: PreparedSet) -> Non
 def test_a_part_without_photos_is_refused(prepared: PreparedSet) -> None:
     with pytest.raises(DataError):
         prepared.select("nonsense")
+
+
+def test_photos_that_differ_in_their_ending_alone_are_two_people(tmp_path: Path) -> None:
+    for name in ("happy/1.jpg", "happy/1.png", "happy/2.jpg", "sad/1.jpg"):
+        _photo(tmp_path / name)
+    table = read_source(tmp_path).table
+    assert table["subject"].n_unique() == 4
+
+
+def test_a_table_with_a_column_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").write_text("path,subject,subject \na.jpg,ann,ann\n")
+    with pytest.raises(DataError):
+        read_source(tmp_path / "photos.csv")
+
+
+def test_the_pair_of_a_file_that_stands_in_two_parts_is_named_from_both(tmp_path: Path) -> None:
+    rows = [("a", "1", "train"), ("b", "2", "train"), ("c", "3", "test")]
+    samples = pl.DataFrame(rows, schema=["path", "subject", "split"], orient="row").with_columns(
+        file_hash=pl.lit("x")
+    )
+    (leak,) = find_leaks(samples)
+    assert leak.across
+    assert "c" in leak.text.replace("file", "").split("'")
+
+
+def test_words_that_name_nothing_are_refused(tmp_path: Path) -> None:
+    _photo(tmp_path / "faces" / "a.jpg")
+    with pytest.raises(MienError):
+        Preparation(split="papr").run(read_source(tmp_path / "faces"), tmp_path / "out")
+    with pytest.raises(MienError):
+        open_landmarker("dlib")  # type: ignore[arg-type]

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from skimage import data
 from mien.artifacts import ReferenceKind
 from mien.datasets import PreparedSet
 from mien.displacement import Population, displacement
+from mien.errors import CheckpointError
 from mien.evaluation.evaluate import evaluate
 from mien.evaluation.metrics import (
     confusion,
@@ -129,3 +131,14 @@ def test_references_of_training_differ_only_by_a_constant_of_the_subject(prepare
     estimated = displacement_against("estimated", test, population)
     np.testing.assert_allclose(np.ptp(mean - neutral, axis=0), 0, atol=1e-3)  # of the one neutral photo too
     assert np.abs(estimated - mean).mean() > 0.1
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]\n", b'{"step": "one"}\n', b"\xff\n"])
+def test_a_damaged_log_of_training_is_named(
+    prepared: PreparedSet, trained: Path, tmp_path: Path, content: bytes
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained, run)
+    (run / "metrics.jsonl").write_bytes(content)
+    with pytest.raises(CheckpointError):
+        evaluate({"run": run}, prepared.select("test"))

@@ -4,15 +4,18 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from mien.errors import BusyError, DamagedClaimError, OtherContentError, OtherParametersError, OutputError
+from mien.datasets.prepared import PreparedSet
+from mien.errors import BusyError, DamagedClaimError, MienError, OtherContentError, OtherParametersError, OutputError
 from mien.files import replacing, saying_where, write_parquet, write_text
 from mien.jobs.claims import claim_folder, working_in
+from mien.training.recipe import load_recipe
 
 CHILD = "import os, signal, sys; from pathlib import Path; place = Path(sys.argv[1])\n"
 
@@ -187,3 +190,22 @@ def test_a_table_on_a_full_disk_is_a_clear_error_and_leaves_nothing(tmp_path: Pa
     assert not list(tmp_path.iterdir())
     write_parquet(tmp_path / "table.parquet", table)
     assert pl.read_parquet(tmp_path / "table.parquet").equals(table)
+
+
+def test_threads_that_write_one_file_do_not_disturb_each_other(tmp_path: Path) -> None:
+    texts = [str(number) * 1000 for number in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda text: [write_text(tmp_path / "one", text) for _ in range(20)], texts))
+    assert (tmp_path / "one").read_text() in texts
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "x" * 200 + "/" + "y" * 300])
+def test_a_name_that_no_disk_allows_is_an_error_of_ours(tmp_path: Path, name: str) -> None:
+    for ask in (
+        lambda: PreparedSet.open(tmp_path / name),
+        lambda: claim_folder(tmp_path / name, "plan.json", {}, "choose another"),
+        lambda: load_recipe(f"{tmp_path / name}.toml"),
+    ):
+        with pytest.raises(MienError):
+            ask()

@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -213,3 +214,34 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         parent.kill()
         assert started == [b"works\n"] * 2
         assert parent.stdout.read() == b""  # it ends when nobody is left who could write there
+
+
+class _ShrinkingPool:
+    def __init__(self, work: Callable[[int], int]) -> None:
+        self._work, self._started = work, list[tuple[int, int]]()
+        self._all = 0
+
+    @property
+    def width(self) -> int:
+        return 8 if self._all < 8 else 2
+
+    def start(self, number: int, item: int) -> None:
+        self._started.append((number, item))
+        self._all += 1
+
+    def next_result(self) -> tuple[int, int]:
+        number, item = self._started.pop(0)
+        return number, self._work(item)
+
+
+class _Shrinking(Executor):
+    """Does the work here, and has fewer workers from the third item on."""
+
+    @contextmanager
+    def _open(self, work: Callable[[int], int], count: int | None) -> Iterator[_ShrinkingPool]:
+        yield _ShrinkingPool(work)
+
+
+def test_all_is_done_where_workers_leave_on_the_way() -> None:
+    assert sorted(_Shrinking().unordered(abs, range(20))) == list(range(20))
+    assert list(_Shrinking().ordered(abs, range(20))) == list(range(20))

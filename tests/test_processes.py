@@ -36,11 +36,14 @@ def _train(start: tuple[str, ...], *words: str) -> str:
     return answer.stdout
 
 
-@pytest.mark.parametrize(("recipe", "rate"), [("quick", 1e-3), ("paper", 1e-3), ("mien", 3e-4)])
+@pytest.mark.parametrize(
+    ("recipe", "rate", "neutral"), [("quick", 1e-3, 1), ("paper", 1e-3, 1), ("mien", 3e-4, 1), ("quick", 1e-3, 6)]
+)
 def test_two_processes_end_with_the_weights_of_one(
-    prepared: PreparedSet, tmp_path: Path, recipe: str, rate: float
+    prepared: PreparedSet, tmp_path: Path, recipe: str, rate: float, neutral: int
 ) -> None:
-    settings = (*SETTINGS, "training.optimiser=sgd", f"training.learning_rate={rate}")
+    more = ("training.optimiser=sgd", f"training.learning_rate={rate}", f"training.neutral_weight={neutral}")
+    settings = (*SETTINGS, *more)
     words = [str(prepared.path), "--recipe", recipe, *(word for setting in settings for word in ("--set", setting))]
     for name, start in (("one", ALONE), ("two", TOGETHER)):
         _train(start, words[0], str(tmp_path / name), *words[1:])

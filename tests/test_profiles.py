@@ -200,3 +200,8 @@ def test_a_person_is_enrolled_read_carried_over_and_forgotten_on_the_command_lin
     gone = _mien("predict", photos[1], "--reference", "Eileen", "--json")
     assert gone.returncode == 2
     assert gone.stderr.count("\n") == 1
+
+
+def test_nobody_is_called_all(profile: SubjectProfile) -> None:
+    with pytest.raises(ProfileError):
+        profile.renamed("all").save()

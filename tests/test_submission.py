@@ -158,3 +158,14 @@ def test_the_challenge_from_photos_to_score_with_test_labels_kept_apart(challeng
         assert len(archive.read("predictions.txt").split()) == len(order.read_text().split()) == 50
     scored = CliRunner().invoke(app, ["score", str(out), str(truth), "--json"])
     assert 0 < json.loads(scored.stdout)["misclassification"] <= 94  # chance is 98
+
+
+def test_a_zip_whose_data_is_damaged_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("predictions.txt", "Sample_001_001\t1_1\n" * 200)
+    content = bytearray(path.read_bytes())
+    content[45:50] = b"\xff" * 5  # behind the header and the name
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError):
+        read_predictions(path)

@@ -5,7 +5,9 @@ import json
 import subprocess
 import sys
 import wave
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +26,12 @@ from mien.errors import FilmError, OtherParametersError, OutputError
 from mien.faces import FaceExtractor
 from mien.inference import Recognizer
 from mien.inference.enrolment import enroll
-from mien.video import Film, FilmSummary, analyse, read
+from mien.video import Film, FilmSummary, analyse, read, stream
 from mien.video.episodes import EpisodeFinder, clock
 from mien.video.pictures import AnnotatedFilm, TimelinePicture
 from mien.video.reading import Frame
 from mien.video.smoothing import Smoother
+from mien.video.stream import writing_rows
 from mien.video.tracking import Tracker
 
 av = pytest.importorskip("av")
@@ -550,3 +553,56 @@ def test_an_hour_of_film_takes_no_more_memory_than_six_minutes(tmp_path: Path, w
         peaks.append(peak // 1024)
     assert peaks[1] < peaks[0] + 40
     assert peaks[1] < 500
+
+
+def test_rows_of_a_camera_keep_no_pixels(recognizer: Recognizer, film: Path, tmp_path: Path) -> None:
+    images, faces = [], 0
+    with writing_rows(tmp_path / "rows.parquet", "all") as write:
+        for frame in read(film, recognizer):
+            images.append(weakref.ref(frame.image))
+            faces += len(frame)
+            write(frame)
+            write(replace(frame, faces=()))
+            del frame
+        assert sum(image() is not None for image in images) <= 2
+    assert pl.read_parquet(tmp_path / "rows.parquet").height == faces
+
+
+def test_rows_that_could_not_be_written_once_are_written_later(
+    recognizer: Recognizer, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OutputError("the disk is full")
+
+    with writing_rows(tmp_path / "rows.parquet", "all") as write, monkeypatch.context() as patched:
+        patched.setattr(stream, "write_parquet", full)
+        patched.setattr(stream, "_TOGETHER", 1)
+        with pytest.raises(OutputError):
+            write(next(iter(read(film, recognizer))))
+    assert pl.read_parquet(tmp_path / "rows.parquet").height == 1
+
+
+@pytest.mark.slow
+def test_a_film_may_be_closed_while_it_is_decoded(tmp_path: Path, woman: Picture) -> None:
+    large = np.tile(woman, (5, 5, 1))
+    path = _film(tmp_path / "large.mp4", [_moved(large, i) for i in range(20)])
+    code = (
+        "import sys\nfrom mien.video import Film\n"
+        "with Film.open(sys.argv[1]) as film:\n    frames = film.frames()\n    next(frames)\n    raise SystemExit(3)"
+    )
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", code, str(path)], check=False).returncode == 3
+
+
+def test_a_film_is_written_as_its_frames_come(tmp_path: Path, woman: Picture) -> None:
+    images: list[weakref.ref[Picture]] = []
+
+    def frames() -> Iterator[tuple[Picture, float]]:
+        for i in range(20):
+            image = _moved(woman, i)
+            images.append(weakref.ref(image))
+            yield image, i / RATE
+            del image
+            assert sum(one() is not None for one in images) <= 3
+
+    write_film(tmp_path / "film.mp4", frames(), RATE)

@@ -224,6 +224,21 @@ def load_meta(run: Path) -> RunMeta:
     return meta
 
 
+def read_log(run: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl; none where there is no such file.
+
+    Raises:
+        CheckpointError: damaged.
+    """
+    path = run / METRICS_FILE
+    if not os.path.isfile(path):
+        return []
+    try:
+        return [msgspec.json.decode(line, type=dict[str, float]) for line in path.read_bytes().splitlines()]
+    except (OSError, msgspec.MsgspecError) as error:
+        raise CheckpointError(f"{path}: damaged ({error}); remove it, or train the run again") from error
+
+
 def hash_files(run: Path) -> dict[str, str]:
     """Name -> SHA-256 of the files of a run that recognition reads, as `RunMeta.files` holds them."""
     names = (HEAD_FILE, ENCODER_FILE, POPULATION_FILE)

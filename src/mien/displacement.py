@@ -118,16 +118,17 @@ class Reference:
             if (found := int(about.get("format", "1"))) > _FORMAT:
                 raise ValueError(f"of a later version of mien: format {found}")
             kind, landmarks, identity = about["kind"], arrays["landmarks"], arrays.get("identity")
+            feature, photos = arrays.get("feature"), int(about["photo_count"])
             whole = all(np.isfinite(array).all() for array in arrays.values())
             whole &= landmarks.shape == (POINT_COUNT, 2)
             whole &= identity is None or identity.shape == (IDENTITY_SIZE,)
-            if about.get("mien") != "reference" or kind not in ("mean", "neutral", "estimated") or not whole:
+            known = about.get("mien") == "reference" and kind in ("mean", "neutral", "estimated")
+            if not known or not whole or photos < 1:
                 raise ValueError("its content is of another kind")
-            feature, photos = arrays.get("feature"), int(about["photo_count"])
             strangers = tuple(map(str, json.loads(about.get("strangers", "[]"))))
             expressive = tuple((str(name), str(phrase)) for name, phrase in json.loads(about.get("expressive", "[]")))
             return cls(landmarks, kind, photos, feature, about["model"], identity, strangers, expressive)
-        except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
             reason = str(error) or type(error).__name__
             raise DataError(f"{os.fspath(path)}: no reference that mien saved ({reason}); make it again") from error
 

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _LONG_NAME = 150
 """Bytes; a file name can have 255, and the temporary file's is longer than the file's own."""
 _MACHINE = re.sub(r"[^0-9A-Za-z-]", "-", platform.node())[:64] or "machine"
-_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)\.part", re.DOTALL)
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)(-\d+)?\.part", re.DOTALL)
 """`.NAME.MACHINE.PROCESS.part`: machines that share a folder never write into the same temporary file."""
 
 
@@ -43,7 +44,7 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
         raise OutputError(f"{path}: no file but a folder or device; name a file", path=path)
     name = path.name if len(os.fsencode(path.name)) <= _LONG_NAME else "file"
-    temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}.part")
+    temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with saying_where(path):
             if private:

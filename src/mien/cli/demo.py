@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -104,6 +105,6 @@ def _astronaut() -> Path:
     spec = importlib.util.find_spec("skimage")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder, "data", "astronaut.png")
-        if path.is_file():
+        if os.path.isfile(path):
             return path
     raise MissingExtraError("the demo's real photo comes with scikit-image; run: pip install scikit-image")

@@ -37,8 +37,9 @@ def evaluate(
     if report is not None:
         refuse_output(report, (".html", ".htm"))
     part = PreparedSet.open(prepared).select(split)
-    names = [run.name for run in runs]
-    results = evaluate_runs({run.name if names.count(run.name) == 1 else str(run): run for run in runs}, part)
+    names = [run.resolve().name for run in runs]
+    pairs = zip(names, runs, strict=True)
+    results = evaluate_runs({name if names.count(name) == 1 else str(run): run for name, run in pairs}, part)
     if report is not None:
         write_report(report, "Evaluation", f"The photos of {prepared}.", part, split, results)
     if json:

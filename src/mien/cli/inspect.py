@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,5 +74,5 @@ def _list(counts: dict[str, int]) -> str:
 def _spread(counts: list[int], balance: float | None) -> str:
     if not counts:
         return "no labels"
-    words = f"{counts[0]} to {counts[-1]} photos each, median {counts[len(counts) // 2]}"
+    words = f"{counts[0]} to {counts[-1]} photos each, median {statistics.median(counts):g}"
     return words if balance is None else f"{words}, balance {balance:.2f} of 1"

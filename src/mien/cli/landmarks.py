@@ -50,13 +50,14 @@ def landmarks(
 ) -> None:
     from mien.errors import PhotoError
     from mien.faces import FaceExtractor
+    from mien.inference.finding import find_faces
 
     extractor = FaceExtractor(landmarker=landmarker.value)
     rows: list[dict[str, Any]] = []
     failed = False
     for photo in named_photos(photos):
         try:
-            faces = list(extractor.extract_all(photo))
+            faces = find_faces(extractor, photo, "all")
         except PhotoError as error:
             print_error(error)
             failed = True

@@ -113,6 +113,7 @@ def predict(
     _refuse_contradictions(
         named,
         neutral,
+        [*([] if reference is None else [reference]), *(name_from or [])],
         references=sum((bool(neutral), same_person, reference is not None, group_by is not None)),
         explain=explain,
         forms=sum((json, jsonl, output is not None)),
@@ -124,7 +125,7 @@ def predict(
         refuse_output(sheet, (".png",), [Path(name) for name in named])
     wanted = "largest" if largest_face else faces
     stdin = sys.stdin.buffer.read() if "-" in (*named, *neutral) else b""
-    sources, resting = ([stdin if name == "-" else name for name in names] for names in (named, neutral))
+    sources, neutral_sources = ([stdin if name == "-" else name for name in names] for names in (named, neutral))
     recognizer = Recognizer.load(run, trust_reference=trust_reference, unsure_below=unsure_below)
     if group_by is not None:
         with _progress(len(named)) as show:
@@ -140,7 +141,7 @@ def predict(
         with answers_to(named, output, json, jsonl) as answers:
             tell_album(album, answers, output, sheet)
         return
-    used = _reference(recognizer, resting, reference, "largest" if wanted == "all" else wanted)
+    used = _reference(recognizer, neutral_sources, reference, "largest" if wanted == "all" else wanted)
     if used is not None:
         if not trust_reference:
             _tell_doubts(used)
@@ -203,6 +204,7 @@ def _finish(
 def _refuse_contradictions(
     named: list[str],
     neutral: list[str],
+    profiles: list[str],
     references: int,
     explain: bool,
     forms: int,
@@ -235,7 +237,7 @@ def _refuse_contradictions(
     for complaint, holds in complaints.items():
         if holds:
             raise MienError(complaint)
-    inputs = [Path(name) for name in (*named, *neutral) if name != "-"]
+    inputs = [Path(name) for name in (*named, *neutral, *profiles) if name != "-"]
     for path, endings in ((picture, tuple(_FORMATS)), (output, FILE_ENDINGS), (saved, ())):
         if path is not None:
             refuse_output(path, endings, inputs)

@@ -76,7 +76,9 @@ def write_displacement(table: pl.DataFrame, path: Path) -> None:
                 subject=_texts(table["subject"]),
                 label=_texts(table["label"]),
                 split=_texts(table["split"]),
-                class_index=np.array([-1 if text is None else CompoundEmotion.parse(text).index for text in labels]),
+                class_index=np.array(
+                    [-1 if text is None else CompoundEmotion.parse(text).index for text in labels], dtype=np.int64
+                ),
                 reference_photos=table["reference_photos"].to_numpy(),
                 displacement=np.array(moved, dtype=np.float32).reshape(-1, DISPLACEMENT_SIZE),
             )

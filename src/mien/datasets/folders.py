@@ -15,6 +15,7 @@ are emotions or parts and others are not are refused: nobody can say what the ot
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +42,11 @@ def read_folders(folder: Path) -> Manifest:
     paths = [path.relative_to(folder) for path in content.photos]
     layout = _Layout.of(folder, [path.parts[:-1] for path in paths])
     entries = []
+    alike = Counter(path.with_suffix("") for path in paths)
     for path in paths:
         split, subject, label = layout.read(path.parts[:-1])
-        entries.append(Entry(path.as_posix(), subject or path.with_suffix("").as_posix(), label, split))
+        own = path if alike[path.with_suffix("")] > 1 else path.with_suffix("")  # `1.jpg` and `1.png` are two
+        entries.append(Entry(path.as_posix(), subject or own.as_posix(), label, split))
     manifest = Manifest.from_entries(folder, entries, "folders")
     return manifest.noting(layout.description, others=content.others)
 

@@ -13,6 +13,7 @@ The synthetic faces of `mien synth` are laid out the same way.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from mien.errors import DataError
 from mien.images import list_files, list_photos, scan_folder
 
 LABEL_FILE = "labels.txt"
+TRUTH_FILE = "truth.parquet"
+"""Of a synthetic set, which is laid out in the same way: what is true of each photo."""
 _HEADER_LINES = 3
 """Lines at the top of a label file that may say something else."""
 _PHOTO = re.compile(r"Sample_(?P<subject>\d{3,})_(?P<index>\d{3,})\.jpe?g", re.IGNORECASE)
@@ -51,10 +54,10 @@ def find_label_files(folder: Path) -> list[Path]:
         DataError: a text file that cannot be read.
     """
     own = folder / LABEL_FILE
-    if own.is_file():
+    if os.path.isfile(own):
         return [own]
     texts = [path for path in list_files(folder) if path.suffix.lower() in (".txt", ".csv", ".tsv")]
-    return [path for path in texts if path.is_file() and _has_label(path)]
+    return [path for path in texts if os.path.isfile(path) and _has_label(path)]
 
 
 def read_icv_mefed(folder: Path, labels: Sequence[Path] = ()) -> Manifest:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -128,9 +129,11 @@ def _split_subjects(samples: pl.DataFrame) -> Iterator[Leak]:
 def _same_files(samples: pl.DataFrame) -> Iterator[Leak]:
     alike = samples.drop_nulls("file_hash").group_by("file_hash", maintain_order=True).agg("path", "subject", "split")
     for _, paths, subjects, splits in alike.filter(pl.col("subject").list.n_unique() > 1).iter_rows():
-        other = next(i for i, subject in enumerate(subjects) if subject != subjects[0])
-        parts = {split for split in splits if split}
-        yield Leak("same file", _words(paths, subjects, 0, other, "the same file"), across=len(parts) > 1)
+        pairs = [pair for pair in combinations(range(len(paths)), 2) if subjects[pair[0]] != subjects[pair[1]]]
+        parted = [{splits[one], splits[other]} - {None} for one, other in pairs]
+        across = [pair for pair, parts in zip(pairs, parted, strict=True) if len(parts) > 1]
+        one, other = (across or pairs)[0]
+        yield Leak("same file", _words(paths, subjects, one, other, "the same file"), across=bool(across))
 
 
 def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:

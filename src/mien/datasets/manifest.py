@@ -87,7 +87,8 @@ class Manifest:
         rows = [_with_text_name(_with_one_spelling(entry)) for entry in entries]
         table = pl.DataFrame(rows, schema=SCHEMA, orient="row")
         if table.is_empty():
-            raise DataError(f"{root}: no photos listed", path=root)
+            message = f"{root}: no photos that its layout knows; name another folder or table, or another --layout"
+            raise DataError(message, path=root)
         said = pl.struct("subject", "label", "split")
         contradicted = (said.n_unique() > 1).over("path")
         again = pl.int_range(pl.len()).over("path") > 0
@@ -155,11 +156,12 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
     names = (columns.path, columns.subject, columns.label, columns.split)
     finder = _Finder(root or path.parent)
     entries = []
-    for number, row in enumerate(table.iter_rows(named=True), start=2):
+    unit, first = ("row", 1) if path.suffix.lower() == ".parquet" else ("line", 2)
+    for number, row in enumerate(table.iter_rows(named=True), start=first):
         photo, subject, label, split = (_text_or_none(row.get(name)) for name in names)
         if all(_text_or_none(value) is None for value in row.values()):
             continue  # an empty line
-        where = f"{path}, line {number}"
+        where = f"{path}, {unit} {number}"
         if photo is None or subject is None:
             empty = columns.path if photo is None else columns.subject
             raise DataError(f"{where}: '{empty}' must not be empty", path=path, line=number, column=empty)
@@ -168,7 +170,7 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
             words = ", ".join(SPLIT_WORDS)
             message = f"{where}: split '{split}' is none of {words}"
             raise DataError(message, path=path, line=number, column=columns.split)
-        entries.append(finder.find(Entry(photo, subject, parse_label(label, path, number), part)))
+        entries.append(finder.find(Entry(photo, subject, parse_label(label, path, number, unit), part)))
     manifest = Manifest.from_entries(finder.root, entries, "table")
     without = None
     if columns.label not in table.columns:
@@ -193,7 +195,7 @@ def decode_text(content: bytes) -> str:
     return content.decode("utf-8-sig")
 
 
-def parse_label(text: str | None, path: Path, line: int) -> str | None:
+def parse_label(text: str | None, path: Path, line: int, unit: str = "line") -> str | None:
     """A label text in its one spelling, null kept.
 
     Raises:
@@ -204,7 +206,7 @@ def parse_label(text: str | None, path: Path, line: int) -> str | None:
     try:
         return str(CompoundEmotion.parse(text))
     except LabelError as error:
-        raise DataError(f"{path}, line {line}: {error}", path=path, line=line) from error
+        raise DataError(f"{path}, {unit} {line}: {error}", path=path, line=line) from error
 
 
 def label_or_none(text: str) -> str | None:
@@ -223,11 +225,11 @@ def _read_columns(path: Path, columns: Columns) -> pl.DataFrame:
         head = text.lstrip().partition("\n")[0]
         separator = next((mark for mark in ",;\t" if columns.path in _words(head.split(mark))), ",")
         table = pl.read_csv(io.BytesIO(text.encode()), infer_schema=False, separator=separator)
+        return table.rename({name: name.strip() for name in table.columns}, strict=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
         first_line = str(error).splitlines()[0]
         message = f"{path}: not readable as a table ({first_line}); write CSV in UTF-8, or Parquet"
         raise DataError(message, path=path) from error
-    return table.rename({name: name.strip() for name in table.columns}, strict=False)
 
 
 def _words(cells: Iterable[str]) -> set[str]:

@@ -8,6 +8,7 @@ their place in the one crops file.
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ from mien.datasets.prepared import (
     read_samples,
 )
 from mien.datasets.splits import RANGES, split_by_number, split_by_subject
-from mien.errors import DataError, FaceError, UnreadableError
+from mien.errors import DataError, FaceError, MienError, UnreadableError
 from mien.faces import Face, FaceExtractor
 from mien.faces.alignment import CROP_SIZE, AlignmentName
 from mien.faces.extraction import open_landmarker
@@ -57,6 +58,9 @@ Note = Literal["several faces", "no face found", "repaired", "unlabelled", "sing
 """Of photos that show several faces, of which the largest was taken, or none, so that the whole photo was; that lack
 the end of their file, but no pixel; that have no label. Of subjects of whom one photo alone can be used; that have
 labels, but are in no part of this split."""
+
+_RANDOM = "random"
+"""Subjects fall to the parts at random."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Preparation:
     landmarker: LandmarkerName = "cnn"
     alignment: AlignmentName = "normalised"
     whole_without_face: bool = False
-    split: str = "random"
+    split: str = _RANDOM
     validation: float = 0.1
     test: float = 0.1
     seed: int = 0
@@ -132,12 +136,12 @@ class Preparation:
         """
         parameters = self._parameters(manifest)
         manifest = self._assign_splits(manifest)
-        if (out / SET_FILE).is_file():
+        if os.path.isfile(out / SET_FILE):
             return self._reopen(out, parameters)
         open_landmarker(self.landmarker)  # one that is missing is said before anything is written
         claim_folder(out, _PLAN, parameters, _REMEDY, _as_option)
         with working_in(out):
-            if (out / SET_FILE).is_file():  # another process has just finished
+            if os.path.isfile(out / SET_FILE):  # another process has just finished
                 return self._reopen(out, parameters)
             samples = self._prepare_all(manifest, out, executor, progress)
             leaks = find_leaks(samples)
@@ -164,6 +168,8 @@ class Preparation:
         }
 
     def _assign_splits(self, manifest: Manifest) -> Manifest:
+        if self.split != _RANDOM and self.split not in RANGES:
+            raise MienError(f"split={self.split!r}: choose one of {', '.join((_RANDOM, *RANGES))}")
         if self.split in RANGES:
             return manifest.with_table(split_by_number(manifest.table, RANGES[self.split]))
         return manifest.with_table(split_by_subject(manifest.table, self.validation, self.test, self.seed))
@@ -264,7 +270,7 @@ def _extractor(pixels: _Pixels) -> FaceExtractor:
 
 
 def _prepare_shard(shard: _Shard) -> None:
-    if not shard.root.is_dir():
+    if not os.path.isdir(shard.root):
         raise DataError(
             f"{shard.root}: no such folder on the machine {platform.node()}; share it under the same path"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,8 +73,8 @@ def read_samples(path: Path) -> tuple[dict[str, Any], pl.DataFrame]:
         DataError: not a prepared set, an unfinished or a damaged one: a table that is not what was prepared, crops
             that are missing or not as many as the rows, usable photos without a subject or whole landmarks.
     """
-    if not (path / SET_FILE).is_file():
-        state = "the preparation did not finish" if (path / WORK_FOLDER).is_dir() else "not a prepared set"
+    if not os.path.isfile(path / SET_FILE):
+        state = "the preparation did not finish" if os.path.isdir(path / WORK_FOLDER) else "not a prepared set"
         raise DataError(f"{path}: {state}; run: mien prepare SOURCE {path}", path=path)
     try:
         info = json.loads((path / SET_FILE).read_text(encoding="utf-8"))

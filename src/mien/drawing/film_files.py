@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,5 +76,5 @@ def write_film(path: Path, frames: Iterable[tuple[RGBImage, float]], rate: float
         raise OutputError(f"{path}: a film needs at least one frame")
     height, width = first[0].shape[:2]
     with writing_film(path, (width, height), rate, quality) as film:
-        for image, time in (first, *coming):
+        for image, time in chain([first], coming):
             film.add(image[: height // 2 * 2, : width // 2 * 2], time)

@@ -80,7 +80,7 @@ def draw_probabilities(
         steps: shape (68, 2), photo pixels: how far each landmark moved from its place when neutral; drawn as arrows.
 
     Returns:
-        (height, width, 3), uint8, RGB. As high as the text needs, 1,142 pixels wide.
+        (height, width, 3), uint8, RGB. As high as the text needs, 1,170 pixels wide.
     """
     texts = [_Text(line, 34, INK) for line in wrap(_headline(probabilities), 34, _WIDTH - 2 * _GAP)]
     for sentence in (_shares(probabilities), reference):

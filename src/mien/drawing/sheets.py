@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from mien.datasets.icv_mefed import TRUTH_FILE
 from mien.datasets.prepared import PreparedSet
 from mien.drawing.landmarks import cut_out_face, draw_arrows, draw_landmarks, enlarge_crop
 from mien.drawing.style import FAINT, INK, PAPER, font, shorten
@@ -80,9 +82,9 @@ def draw_synthetic_sheet(
     Raises:
         DataError: no whole synthetic set in the folder.
     """
-    if not (faces / "truth.parquet").is_file():
+    if not os.path.isfile(faces / TRUTH_FILE):
         raise DataError(f"{faces}: no synthetic set; run: mien synth {faces}")
-    truth = pl.read_parquet(faces / "truth.parquet")
+    truth = pl.read_parquet(faces / TRUTH_FILE)
     names = truth["subject"].unique().sort().to_list()[:subjects]
     block = _CLASS_HEAD + side * len(names)
     blocks = -(-len(classes) // _CLASS_COLUMNS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.artifacts import METRICS_FILE, RunMeta, load_meta
+from mien.artifacts import RunMeta, load_meta, read_log
 from mien.datasets.prepared import PreparedSet
 from mien.evaluation.metrics import (
     confusion,
@@ -83,8 +82,6 @@ def evaluate(runs: Mapping[str, Path], part: PreparedSet) -> list[Result]:
 def _evaluate_run(name: str, run: Path, meta: RunMeta, part: PreparedSet) -> Result:
     scores = run_scores(run, part)
     predicted = scores.argmax(axis=1)
-    log_file = run / METRICS_FILE
-    lines = log_file.read_text(encoding="utf-8").splitlines() if log_file.is_file() else []
     return Result(
         name=name,
         scores=scores,
@@ -94,5 +91,5 @@ def _evaluate_run(name: str, run: Path, meta: RunMeta, part: PreparedSet) -> Res
         confusion=confusion(part.labels, predicted),
         meta=meta,
         own_set=meta.trained_on == {part.with_landmarks(meta.data.landmark_size).fingerprint},
-        log=[json.loads(line) for line in lines],
+        log=read_log(run),
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from mien.datasets.leaks import Leak, find_leaks
-from mien.datasets.prepared import OK, SAMPLES_FILE, PreparedSet
+from mien.datasets.prepared import OK, PreparedSet, read_samples
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Inspection:
 
 def inspect(prepared: PreparedSet) -> Inspection:
     """Count what a prepared set holds."""
-    samples = pl.read_parquet(prepared.path / SAMPLES_FILE)
+    _, samples = read_samples(prepared.path)
     usable = samples.filter(pl.col("status") == OK)
     labels, subjects = _counts(usable["label"].drop_nulls()), _counts(usable["subject"])
     return Inspection(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import FaceError
+from mien.errors import FaceError, MienError
 from mien.faces.alignment import (
     ANCHORS,
     CROP_SIZE,
@@ -197,8 +198,11 @@ def open_landmarker(name: LandmarkerName) -> Landmarker:
     """A predictor by its name; only that one's libraries are imported.
 
     Raises:
+        MienError: none has this name.
         MissingExtraError: it is not installed.
     """
+    if name not in get_args(LandmarkerName):
+        raise MienError(f"landmarker={name!r}: choose one of {', '.join(get_args(LandmarkerName))}")
     if name == "ert":
         from mien.faces.ert import RegressionTrees
 

@@ -78,7 +78,8 @@ def _converter(picture: Image.Image) -> Callable[[Image.Image], RGBImage]:
     if picture.mode.startswith(_DEEP):
         whole = _highest_value(picture)
         return lambda strip: _grey_to_rgb(np.asarray(strip), whole)
-    has_alpha = "A" in picture.getbands() or "transparency" in picture.info
+    has_alpha = "transparency" in picture.info
+    has_alpha |= "A" in picture.getbands() and picture.mode != "LAB"  # whose A is a colour
     if has_alpha and picture.format in ("BMP", "DIB") and picture.getchannel("A").getextrema() == (0, 0):
         has_alpha = False  # many programs leave the fourth byte at zero
         return lambda strip: np.asarray(strip)[..., :3]

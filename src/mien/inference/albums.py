@@ -159,7 +159,7 @@ def _largest_first(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[i
 
 def _short_names(folders: Sequence[Path]) -> list[str]:
     """The name of each folder, with those above it where others are called the same."""
-    names = [folder.name for folder in folders]
+    names = [folder.name or folder.resolve().name for folder in folders]
     return [name if names.count(name) == 1 else str(folder) for name, folder in zip(names, folders, strict=True)]
 
 
@@ -176,14 +176,15 @@ def _compare(
     answers: list[list[Recognition]] = [list(part) for part in read]
     people = []
     first = {one.photo: i for i, one in reversed(list(enumerate(seen)))}
+    named = _name_groups(seen, groups, doubtful, len(names), profiles)
     for number, given in enumerate(names):
         own = np.flatnonzero(groups == number)
-        sure = own[~doubtful[own]] if (~doubtful[own]).any() else own
+        sure = _sure(own, doubtful)
         landmarks = np.stack([seen[i].landmarks for i in own])
         features = np.stack([seen[i].feature for i in own])
         among = np.isin(own, sure)
         reference = model.reference(landmarks[among], features[among])
-        profile = _profile_of([seen[i].identity for i in sure], profiles)
+        profile = named.get(number)
         name = given if profile is None else profile.name
         if profile is not None and profile.reference.worth > reference.worth:
             reference = profile.reference
@@ -211,19 +212,35 @@ def _compare(
     return Album(photos, tuple(people))
 
 
-def _profile_of(
-    identities: Sequence[NDArray[np.float32] | None], profiles: Sequence[SubjectProfile]
-) -> SubjectProfile | None:
-    known = [identity for identity in identities if identity is not None]
-    if not known:
-        return None
-    mean = np.mean(known, axis=0)
-    near = [
-        (identity_distance(profile.reference.identity, mean), i)
-        for i, profile in enumerate(profiles)
-        if profile.reference.identity is not None
-    ]
-    return profiles[min(near)[1]] if near and min(near)[0] <= ONE_PERSON else None
+def _sure(own: NDArray[np.int64], doubtful: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """The faces of a group that surely belong to it; all where none does."""
+    return own[~doubtful[own]] if (~doubtful[own]).any() else own
+
+
+def _name_groups(
+    seen: list[_Seen],
+    groups: NDArray[np.int64],
+    doubtful: NDArray[np.bool_],
+    count: int,
+    profiles: Sequence[SubjectProfile],
+) -> dict[int, SubjectProfile]:
+    """Whose group it is, by number: the nearest profile, but nobody is twice in one photo."""
+    near = []
+    for number in range(count):
+        own = _sure(np.flatnonzero(groups == number), doubtful)
+        known = [identity for identity in (seen[i].identity for i in own) if identity is not None]
+        for place, profile in enumerate(profiles):
+            if known and profile.reference.identity is not None:
+                distance = identity_distance(profile.reference.identity, np.mean(known, axis=0))
+                near += [(distance, number, place)] if distance <= ONE_PERSON else []
+    named: dict[int, SubjectProfile] = {}
+    photos: dict[int, set[int]] = {}
+    for _, number, place in sorted(near):
+        own_photos = {seen[i].photo for i in np.flatnonzero(groups == number)}
+        if number not in named and not own_photos & photos.setdefault(place, set()):
+            named[number] = profiles[place]
+            photos[place] |= own_photos
+    return named
 
 
 def _thumbnail(crop: RGBImage) -> RGBImage:

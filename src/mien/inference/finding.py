@@ -50,7 +50,7 @@ def find_faces(extractor: FaceExtractor, photo: PhotoLike, which: WhichFaces) ->
 def list_photos(photos: Iterable[PhotoLike] | PhotoLike) -> Iterable[PhotoLike]:
     """Photos as they are given, one alone as a list of one: a text is one path, an array one picture."""
     single = isinstance(photos, (Face, Faces, PhotoFile, PhotoArray, np.ndarray)) or not isinstance(photos, Iterable)
-    if single or isinstance(photos, (str, bytes, os.PathLike)) or hasattr(photos, "read"):
+    if single or isinstance(photos, (str, bytes, bytearray, memoryview, os.PathLike)) or hasattr(photos, "read"):
         return [photos]  # type: ignore[list-item]
     return photos  # type: ignore[return-value]
 

@@ -27,6 +27,8 @@ VERSION = 1
 """Of the format."""
 _LONGEST = 64
 _BETWEEN = " .'-"
+_ALL = "all"
+"""Means everybody, so nobody is called so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,6 +154,11 @@ def people_folder() -> Path:
     return Path(usual or Path.home() / ".local" / "share") / "mien" / "people"
 
 
+def is_enrolled(name: str) -> bool:
+    """Whether somebody has this name, however its accents are composed."""
+    return unicodedata.normalize("NFC", name) in enrolled_names()
+
+
 def enrolled_names() -> list[str]:
     """The people that mien knows, by the alphabet."""
     with suppress(OSError):
@@ -201,7 +208,7 @@ def find_profiles(named: str) -> list[SubjectProfile]:
         DataError: a file or folder that holds none.
         ProfileError: neither a file nor somebody who is enrolled.
     """
-    if named == "all":
+    if named == _ALL:
         return [SubjectProfile.open(name) for name in enrolled_names()]
     if os.path.isdir(named):
         found = sorted(Path(named).glob(f"*{ENDING}"))
@@ -215,6 +222,7 @@ def _may_be_a_name(name: str) -> bool:
     """Letters and digits of any language and script, with spaces, dots, hyphens and apostrophes between them."""
     letters = [character == "_" or unicodedata.category(character)[0] in "LMN" for character in name]
     fit = all(letter or character in _BETWEEN for letter, character in zip(letters, name, strict=True))
+    fit &= name.lower() != _ALL
     return 0 < len(name) <= _LONGEST and fit and letters[0] and (letters[-1] or name[-1] == ".")
 
 

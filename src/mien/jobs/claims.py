@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ def claim_folder(
         DamagedClaimError: its marker cannot be read.
     """
     path = folder / marker
-    if path.is_file():
+    if os.path.isfile(path):
         differing = _differences(_read_marker(folder, path), json.loads(json.dumps(parameters)))
         if differing:
             raise OtherParametersError(f"{folder}: {_tell(differing, wording)}; {remedy}", differing)
@@ -58,7 +59,7 @@ def claim_folder(
         return True
     remove_leftovers(path.parent, path.name)
     with saying_where(folder):
-        if folder.exists() and any(place != path.parent or any(place.iterdir()) for place in folder.iterdir()):
+        if os.path.exists(folder) and any(place != path.parent or any(place.iterdir()) for place in folder.iterdir()):
             raise OtherContentError(f"{folder}: exists with other content; choose a new or an empty folder")
         path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"parameters": parameters})
@@ -93,7 +94,7 @@ def working_in(folder: Path) -> Iterator[None]:
 
 def _remove_leftover_lock(folder: Path) -> None:
     """A process that was killed left its lock file; where nobody holds it, it goes."""
-    if (folder / LOCK_FILE).exists():
+    if os.path.exists(folder / LOCK_FILE):
         with suppress(OutputError), working_in(folder):
             pass
 

@@ -68,7 +68,7 @@ class Executor(ABC):
             waiting = enumerate(items)
             running = 0
             for done in range(len(items)):
-                for number, item in islice(waiting, max(pool.width, 1) - running):
+                for number, item in islice(waiting, max(max(pool.width, 1) - running, 0)):
                     pool.start(number, item)
                     running += 1
                 assert running, f"nothing runs after {done} of {len(items)} results"
@@ -96,7 +96,7 @@ class Executor(ABC):
             started = yielded = 0
             while True:
                 limit = max(pool.width if ahead is None else ahead, 1)
-                for number, item in islice(waiting, limit - (started - yielded)):
+                for number, item in islice(waiting, max(limit - (started - yielded), 0)):
                     pool.start(number, item)
                     started += 1
                 if started == yielded:

@@ -102,10 +102,10 @@ def _fit(classifier, features: NDArray[np.float32], labels: NDArray[np.int64]) -
     mean, spread = wide.mean(axis=0), np.maximum(wide.std(axis=0), 1e-6)
     classifier.fit((wide - mean) / spread, labels)
     coefficients, intercepts = classifier.coef_, classifier.intercept_
-    if len(classifier.classes_) == 2:  # scikit-learn then keeps the second class only
+    if len(classifier.classes_) == 2:  # scikit-learn then keeps by how much the second class is ahead
         coefficients, intercepts = (
-            np.vstack([-coefficients, coefficients]),
-            np.hstack([-intercepts, intercepts]),
+            np.vstack([-coefficients, coefficients]) / 2,
+            np.hstack([-intercepts, intercepts]) / 2,
         )
     weights = np.zeros((wide.shape[1], CLASS_COUNT))
     bias = np.full(CLASS_COUNT, -1e6)  # a class without examples must never win

@@ -44,6 +44,8 @@ class Criterion:
         related: share of each target spread over the classes that people confuse with the true one: the same two
             emotions the other way round count double, one of them in its place counts once.
         neutral_weight: of the photos of neutral faces in the mean over photos; all others weigh 1.
+        over_processes: from a number of this process to the mean of those of all processes that share a batch, so
+            that the mean of their losses is the loss of the whole batch.
     """
 
     def __init__(
@@ -53,10 +55,12 @@ class Criterion:
         smoothing: float = 0.0,
         related: float = 0.0,
         neutral_weight: float = 1.0,
+        over_processes: Callable[[Tensor], Tensor] = lambda number: number,
     ) -> None:
         self.loss = loss
         self.auxiliary_weight = auxiliary_weight
         self.neutral_weight = neutral_weight
+        self.over_processes = over_processes
         joint = _soft_targets(smoothing, related)
         complementary, dominant = (np.eye(8)[number] for number in indices_to_emotions(range(CLASS_COUNT)))
         self._targets = {
@@ -76,11 +80,12 @@ class Criterion:
             labels: (n,) class indices.
         """
         weights = torch.where(labels == 0, self.neutral_weight, 1.0)
+        whole = self.over_processes(weights.sum())
         total = outputs[next(iter(outputs))].new_zeros(())
         for name, output in outputs.items():
             weight = self.auxiliary_weight if "scores" in outputs and name != "scores" else 1.0
             losses = self.loss(output, self.targets(name, labels))
-            total = total + weight * (weights * losses).sum() / weights.sum()
+            total = total + weight * (weights * losses).sum() / whole
         return total
 
     def targets(self, name: str, labels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from mien.server.settings import Limits
 
 FILMS = "/v1/films"
 _FRAMES = "/frames"
+_SESSION = "/v1/session"
 _LONGEST_TEXT = 4_096
 _TEXTS = 8
 _FILES = 10_000
@@ -78,6 +79,8 @@ class Bodies:
     def _most(self, path: str) -> int:
         if path == FILMS:
             return self._limits.film_bytes
+        if path == _SESSION:  # which anybody may ask for
+            return _LONGEST_TEXT
         return self._limits.frame_bytes if path.endswith(_FRAMES) else self._limits.request_bytes
 
 

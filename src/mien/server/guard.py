@@ -150,7 +150,8 @@ class Guard:
             raise Problem("wrong-host", "the request calls this server by a name that is not its own")
         self._refuse_other_sites(scope, headers, host)
         client: Any = scope.get("client") or ("",)
-        if path.startswith("/v1") and not self._rates.take(str(client[0])):
+        guesses = b"token=" in scope["query_string"]
+        if (guesses or path.startswith("/v1")) and not self._rates.take(str(client[0])):
             raise Problem("too-many-requests", f"over {self._settings.limits.rate:g} requests a second")
         if path.startswith("/v1") and path not in _OPEN and not self._sessions.knows(headers):
             raise Problem("not-signed-in", "there was no token, or another one")

@@ -77,8 +77,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
     try:
         family = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((settings.host, settings.port), family=family, backlog=256)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise MienError(
             f"{settings.host}, port {settings.port}: cannot be listened at ({reason}); choose another --port, or none"
         ) from error

@@ -30,7 +30,7 @@ class Limits:
         references: kept in memory at once, each for `reference_kept` seconds after its last use.
         waiting: pieces of work that wait or are under way.
         upload_pause: seconds without a byte after which an upload is given up.
-        work_seconds: for one photo; `film_seconds` for a film.
+        work_seconds: for one photo, `seconds_per_photo` more for each of several; `film_seconds` for a film.
         worker_memory: bytes of data that a worker may have.
         rate, burst: requests a second of one client, and how many of them at once.
     """
@@ -53,6 +53,7 @@ class Limits:
     waiting: int = 64
     upload_pause: float = 20
     work_seconds: float = 20
+    seconds_per_photo: float = 1.5
     film_seconds: float = 3_600
     worker_memory: int = 2_500 * _MEGABYTE
     rate: float = 100

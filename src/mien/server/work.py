@@ -220,9 +220,9 @@ def enroll_person(
 ) -> dict[str, Any]:
     """Keep what somebody looks like, in the folder of profiles."""
     from mien.inference.enrolment import enroll
-    from mien.inference.profiles import enrolled_names
+    from mien.inference.profiles import is_enrolled
 
-    if name in enrolled_names() and not replacing:
+    if is_enrolled(name) and not replacing:
         raise Problem("enrolled-already", "somebody of that name is enrolled")
     with _saying_which():
         photos = [open_bounded(content, most_pixels, str(place)) for place, content in enumerate(contents)]
@@ -240,9 +240,9 @@ def enroll_person(
 
 def forget_person(name: str) -> None:
     """Delete a profile."""
-    from mien.inference.profiles import delete_profile, enrolled_names
+    from mien.inference.profiles import delete_profile, is_enrolled
 
-    if name not in enrolled_names():
+    if not is_enrolled(name):
         raise Problem("unknown-person", "nobody of that name is enrolled")
     delete_profile(name)
 
@@ -279,13 +279,13 @@ def open_bounded(content: bytes, most_pixels: int, name: str = "photo") -> Photo
 
 
 def reference_of(given: Given) -> Reference | None:
-    from mien.inference.profiles import SubjectProfile, enrolled_names
+    from mien.inference.profiles import SubjectProfile, is_enrolled
 
     if given is None:
         return None
     if isinstance(given, MadeReference):
         reference: Reference = pickle.loads(given.content)
         return reference
-    if given not in enrolled_names():
+    if not is_enrolled(given):
         raise Problem("unknown-person", "nobody of that name is enrolled")
     return SubjectProfile.open(given).reference_for(recognizer().model)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def describe_faces(prepared: PreparedSet) -> str:
     """On what faces a set was prepared, as far as it knows."""
     subjects = len(set(prepared.subjects))
     source = Path(str(prepared.info.get("parameters", {}).get("source", "")))
-    if (source / "synth.json").is_file():
+    if os.path.isfile(source / "synth.json"):
         return f"The faces are synthetic: {subjects} subjects who do not exist."
     name = source.name or prepared.path.name
     return f"The faces are those of the folder “{name}”: {subjects} subjects."

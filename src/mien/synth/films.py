@@ -11,6 +11,7 @@ A film is the unit of work, and its random numbers follow from the seed and its 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mien.datasets.icv_mefed import TRUTH_FILE
 from mien.drawing.film_files import write_film
 from mien.errors import require
 from mien.files import saying_where, write_parquet
@@ -42,7 +44,7 @@ RATE = 25
 """Frames a second."""
 SIZE = (640, 480)
 """Of the films."""
-_MARKER, _TRUTH, _SHARDS = "films.json", "truth.parquet", "truth"
+_MARKER, _SHARDS = "films.json", "truth"
 _FORMAT = 1
 _SHOWN = 0.5
 """Strength of an expression, as a share of its apex, from which its class is the truth."""
@@ -98,12 +100,12 @@ def generate_films(
     plan = _Plan(out.absolute(), films, seconds, seed, style)
     claim_set(out, _MARKER, plan, _FORMAT, _as_option)
     with working_in(out):
-        if not (out / _TRUTH).is_file():
+        if not os.path.isfile(out / TRUTH_FILE):
             with saying_where(out):
                 (out / _SHARDS).mkdir(exist_ok=True)
             shards = [_Shard(plan, number) for number in range(1, films + 1)]
             run_shards(shards, _make_film, executor, progress=progress)
-            write_parquet(out / _TRUTH, pl.concat([pl.read_parquet(shard.marker) for shard in shards]))
+            write_parquet(out / TRUTH_FILE, pl.concat([pl.read_parquet(shard.marker) for shard in shards]))
         shutil.rmtree(out / _SHARDS, ignore_errors=True)
     return Summary(films, sum(shot.frames for number in range(1, films + 1) for shot in _shots(plan, number)))
 

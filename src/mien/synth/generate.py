@@ -15,6 +15,7 @@ so the bytes depend neither on the number of workers nor on where an earlier run
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -27,7 +28,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from mien.datasets.icv_mefed import LABEL_FILE, photo_name, write_labels
+from mien.datasets.icv_mefed import LABEL_FILE, TRUTH_FILE, photo_name, write_labels
 from mien.errors import require
 from mien.files import replacing, saying_where, write_parquet
 from mien.jobs.claims import claim_folder, name_and_value, working_in
@@ -42,7 +43,6 @@ from mien.synth.survey import Measured, Survey, around_points
 from mien.synth.viewpoint import PhotoStyle
 
 _MARKER = "synth.json"
-TRUTH_FILE = "truth.parquet"
 _SHARDS = "truth"
 _FORMAT = 7
 
@@ -114,7 +114,7 @@ def claim_set(out: Path, marker: str, plan: Any, form: int, as_option: Callable[
 
 def _is_whole(plan: _Plan) -> bool:
     """Whether nothing is left to do but to remove what a kill at the very end left."""
-    if not (plan.out / (LABEL_FILE if plan.photos else TRUTH_FILE)).is_file():
+    if not os.path.isfile(plan.out / (LABEL_FILE if plan.photos else TRUTH_FILE)):
         return False
     shutil.rmtree(plan.out / _SHARDS, ignore_errors=True)
     return True

@@ -7,6 +7,7 @@ classes keep their scores. The weight of what is added is chosen by subjects tha
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ def adapt(prepared: PreparedSet, run: Path | None, out: Path, *, allow_leaks: bo
         MissingExtraError: the package onnx is not installed.
         OutputError: `out` exists.
     """
-    if out.exists():
+    if os.path.exists(out):
         raise OutputError(f"{out}: exists; name a new folder")
     model = ExpressionModel.load(run, threads=0)
     refuse_other_landmarks(model.path, model.meta, prepared)
@@ -138,6 +139,8 @@ def _choose_weight(seen: list[_Seen], labels: NDArray[np.int64], subjects: NDArr
     right = np.zeros(len(_WEIGHTS))
     for fold in range(folds):
         left_out = fold_of[subjects] == fold
+        if len(np.unique(labels[~left_out])) < 2:
+            continue  # the others show one class only
         evidence = _learn(seen, labels, ~left_out)
         for one in seen:
             added = evidence.logarithms(one.displacement[left_out])

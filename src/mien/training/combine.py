@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -64,7 +65,7 @@ def combine(
     if not runs or len(given) != len(runs) or not np.isfinite(given).all() or (given <= 0).any():
         raise DataError(f"{len(runs)} runs and {len(shares)} shares; give every run one --share above 0")
     weights: list[float] = (given / given.sum()).tolist()
-    if out.exists():
+    if os.path.exists(out):
         raise OutputError(f"{out}: exists; name a new folder")
     metas = [_read_whole(run) for run in runs]
     if any("combination" in meta.recipe for meta in metas):

@@ -198,7 +198,12 @@ class Learner:
             self.modules["average"] = self._average
         loss = LOSSES[config.loss]
         self._criterion = Criterion(
-            loss, config.auxiliary_weight, config.smoothing, config.related, config.neutral_weight
+            loss,
+            config.auxiliary_weight,
+            config.smoothing,
+            config.related,
+            config.neutral_weight,
+            lambda number: cast(Tensor, fabric.all_reduce(number, reduce_op="mean")),
         )
         self.plain_criterion = Criterion(loss, config.auxiliary_weight)
         self.rate = 0.0

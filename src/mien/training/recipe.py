@@ -6,6 +6,7 @@ Reading one loads no torch.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -193,7 +194,8 @@ def with_settings(struct: type[AnyRecipe], table: dict[str, Any], settings: Sequ
     try:
         return _convert(struct, table)
     except RecipeError as error:
-        error.source = set_by.get(error.key or "", source)
+        key = error.key or ""  # of a whole section, where that is what is unknown
+        error.source = next((text for name, text in set_by.items() if f"{name}.".startswith(f"{key}.")), source)
         raise
 
 
@@ -226,7 +228,7 @@ def recipe_folder() -> Path:
 def _find(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".toml":
-        if path.is_file():
+        if os.path.isfile(path):
             return path
         raise RecipeError(f"{path}: no such recipe file")
     if name not in recipe_names():

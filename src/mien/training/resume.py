@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from mien.artifacts import METRICS_FILE
+from mien.artifacts import METRICS_FILE, read_log
 from mien.errors import CheckpointError
 from mien.files import replacing
 from mien.training.machine import Machine
@@ -54,7 +55,7 @@ def load_progress(
         CheckpointError: what was saved is damaged.
     """
     path = run / RESUME_FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         return 0, None
     try:
         with safe_open(path, "pt") as file:
@@ -106,19 +107,15 @@ def load_trained(run: Path, steps: int) -> Trained | None:
 
 def log_line(run: Path, line: dict[str, float]) -> None:
     """Append to metrics.jsonl; lines that a resumed run writes again are replaced."""
-    path = run / METRICS_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    kept = [text for text in lines if json.loads(text)["step"] < line["step"]]
-    with replacing(path) as temporary:
+    kept = [json.dumps(one) for one in read_log(run) if one["step"] < line["step"]]
+    with replacing(run / METRICS_FILE) as temporary:
         temporary.write_text("\n".join([*kept, json.dumps(line)]) + "\n", encoding="utf-8")
 
 
 def last_line(run: Path) -> dict[str, float]:
     """The last line of metrics.jsonl; nothing where there is none."""
-    path = run / METRICS_FILE
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    line: dict[str, float] = json.loads(lines[-1]) if lines else {}
-    return line
+    lines = read_log(run)
+    return lines[-1] if lines else {}
 
 
 def _under(name: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

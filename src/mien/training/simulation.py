@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mien.datasets.icv_mefed import TRUTH_FILE
 from mien.datasets.prepared import OK, SCHEMA, PreparedSet
 from mien.displacement import DISPLACEMENT_SIZE, displacement_by_subject
 from mien.errors import DataError
@@ -23,7 +24,6 @@ from mien.faces.points68 import POINT_COUNT
 from mien.files import hash_file
 from mien.models.linear import fit_ridge
 
-TRUTH_FILE = "truth.parquet"
 ELSEWHERE = "elsewhere"
 """Column of landmarks of the neutral face before another camera."""
 RIDGE = 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -89,7 +90,7 @@ def train(
     if fabric.is_global_zero:
         _claim(run, recipe, prepared, points, resume)
     fabric.barrier()
-    if (run / META_FILE).is_file():
+    if os.path.isfile(run / META_FILE):
         return _finish(fabric, run)
 
     with working_in(run) if fabric.is_global_zero else nullcontext():
@@ -182,7 +183,7 @@ def _claim(run: Path, recipe: Recipe, prepared: PreparedSet, points: Path | None
     if points is not None:
         parameters["points"] = fingerprint(points)
     begun = claim_folder(run, _PLAN_FILE, parameters, "train into another folder, or remove this one")
-    if begun and not resume and not (run / META_FILE).is_file():
+    if begun and not resume and not os.path.isfile(run / META_FILE):
         raise UnfinishedError(run)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,7 @@ class Film:
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE)
         self.duration = _duration(container, self._stream)
         self.problem: FilmError | None = None
+        self._coming: list[Generator[Frame, None, None]] = []
 
     @classmethod
     def open(cls, source: str | os.PathLike[str]) -> Film:
@@ -109,10 +110,17 @@ class Film:
             FilmError: not one frame can be decoded.
         """
         frames = self._decode(start)
-        yield from frames if self.is_live else ahead(frames, _AHEAD, "decode")  # a camera's come when they come
+        if self.is_live:  # a camera's come when they come
+            yield from frames
+            return
+        coming = ahead(frames, _AHEAD, "decode")
+        self._coming.append(coming)
+        yield from coming
 
     def close(self) -> None:
         """Close the file or camera."""
+        for coming in self._coming:  # FFmpeg must not lose what a thread still decodes
+            coming.close()
         self._container.close()
 
     def __enter__(self) -> Film:

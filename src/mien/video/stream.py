@@ -40,12 +40,14 @@ def writing_rows(out: Path, which: Probabilities) -> Iterator[Callable[[FilmFram
     folder = Path(tempfile.mkdtemp(prefix="mien-"))
 
     def flush() -> None:
-        parts.append(folder / f"rows-{len(parts):06d}.parquet")
-        write_parquet(parts[-1], frames_to_table(waiting, which, as_text))
+        part = folder / f"rows-{len(parts):06d}.parquet"
+        write_parquet(part, frames_to_table(waiting, which, as_text))
+        parts.append(part)
         waiting.clear()
 
     def take(frame: FilmFrame) -> None:
-        waiting.append(frame)
+        if frame:  # without a face it gives no row
+            waiting.append(frame.without_pixels())
         if sum(map(len, waiting)) >= _TOGETHER:
             flush()
 

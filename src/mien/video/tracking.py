@@ -124,7 +124,11 @@ class Tracker:
             track.score, track.doubts, track.patch = found.score, 0, patch
             face = replace(face, box=replace(face.box, score=found.score))
             if found.common(face.box) < 2 * _COMMON:  # the landmarks have gone astray
-                face = self._extractor.begin(frame.image, found)
+                try:
+                    face = self._extractor.begin(frame.image, found)
+                except FaceError:
+                    self._lose(track)
+                    return None
         elif track.doubts:
             track.landmarks = face.landmarks_photo
             return None

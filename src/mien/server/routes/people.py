@@ -38,7 +38,7 @@ async def enroll(request: Request, state: State) -> Any:
         raise Problem("invalid", "name: whose photos are these?")
     neutral, replacing = (chosen(form, field, "false") == "true" for field in ("neutral", "replace"))
     contents = [photo.content for photo in form.photos]
-    seconds = limits.work_seconds + 1.5 * len(contents)
+    seconds = limits.work_seconds + limits.seconds_per_photo * len(contents)
     return await state.workers.do(
         work.enroll_person, name, contents, neutral, replacing, limits.photo_pixels, seconds=seconds
     )

@@ -15,8 +15,6 @@ from mien.server.state import ServerState, State
 
 router = APIRouter(prefix="/v1", tags=["photos"])
 _BAD = ("malformed", "upload-stopped", "too-large", "unknown-type", "no-face")
-_PER_PHOTO = 1.5
-"""Seconds more for each photo of several."""
 
 
 @router.post(
@@ -85,7 +83,7 @@ async def forget_reference(reference: str, state: State) -> Response:
 async def _do_all(state: ServerState, task: Any, form: Form, *arguments: Any) -> Any:
     limits = state.settings.limits
     contents = [photo.content for photo in form.photos]
-    seconds = limits.work_seconds + _PER_PHOTO * len(contents)
+    seconds = limits.work_seconds + limits.seconds_per_photo * len(contents)
     return await state.workers.do(task, contents, *arguments, limits.photo_pixels, seconds=seconds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,24 @@ class Patches:
 
 
 @dataclass(frozen=True, eq=False)
-class _Marked:
+class Marked:
+    """A photo whose landmarks are known."""
+
     photo: Path
     points: NDArray[np.float32]
     by_hand: bool
     subject: str
     neutral: bool
+
+
+def find_marked(synthetic: Sequence[Path], by_hand: Sequence[Path]) -> list[Marked]:
+    """The photos of the sources, as for `make_patches`; none is opened.
+
+    Raises:
+        DataError: a folder holds no such photos.
+    """
+    marked = [each for source in synthetic for each in _of_synthetic_set(source)]
+    return marked + [each for source in by_hand for each in _of_marked_folder(source)]
 
 
 def make_patches(synthetic: Sequence[Path], by_hand: Sequence[Path], folder: Path) -> Patches:
@@ -70,32 +83,30 @@ def make_patches(synthetic: Sequence[Path], by_hand: Sequence[Path], folder: Pat
     Raises:
         DataError: a folder holds no such photos.
     """
-    if not (folder / _TABLE).is_file():
-        marked = [each for source in synthetic for each in _of_synthetic_set(source)]
-        marked += [each for source in by_hand for each in _of_marked_folder(source)]
-        _write(marked, folder)
+    if not os.path.isfile(folder / _TABLE):
+        _write(find_marked(synthetic, by_hand), folder)
     with np.load(folder / _TABLE) as table:
         images = np.load(folder / _IMAGES, mmap_mode="r")
         return Patches(images, table["points"], table["by_hand"], table["subjects"], table["neutral"])
 
 
-def _of_synthetic_set(folder: Path) -> Iterator[_Marked]:
+def _of_synthetic_set(folder: Path) -> Iterator[Marked]:
     for path, subject, label, landmarks in read_truth(folder).iter_rows():
         points = np.array(landmarks, dtype=np.float32).reshape(POINT_COUNT, 2)
-        yield _Marked(folder / path, points, False, f"{folder.name}/{subject}", label == str(NEUTRAL))
+        yield Marked(folder / path, points, False, f"{folder.name}/{subject}", label == str(NEUTRAL))
 
 
-def _of_marked_folder(folder: Path) -> Iterator[_Marked]:
+def _of_marked_folder(folder: Path) -> Iterator[Marked]:
     templates = sorted(folder.rglob("*.tem"))
     if not templates:
         raise DataError(f"{folder}: no .tem files")
     for template in templates:
         photo = template.with_suffix(".jpg")
         subject = template.parent.name if template.parent != folder else template.stem
-        yield _Marked(photo, read_template(template), True, f"{folder.name}/{subject}", True)
+        yield Marked(photo, read_template(template), True, f"{folder.name}/{subject}", True)
 
 
-def _write(marked: Sequence[_Marked], folder: Path) -> None:
+def _write(marked: Sequence[Marked], folder: Path) -> None:
     with replacing(folder / _IMAGES) as temporary:
         images = open_memmap(temporary, "w+", np.uint8, (len(marked), PATCH_SIZE, PATCH_SIZE))
         points = np.stack([_cut(each, images[i]) for i, each in enumerate(marked)])
@@ -111,7 +122,7 @@ def _write(marked: Sequence[_Marked], folder: Path) -> None:
         )
 
 
-def _cut(marked: _Marked, into: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _cut(marked: Marked, into: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Write one face into its patch; returns its points there."""
     image = cv2.cvtColor(read_rgb(marked.photo), cv2.COLOR_RGB2GRAY)
     margin = (PATCH_SIZE - CROP_IN_PATCH) / 2

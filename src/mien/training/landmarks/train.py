@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from mien.jobs.ahead import ahead
 from mien.jobs.claims import claim_folder, working_in
 from mien.models.export import export_landmarks
 from mien.models.landmark_network import LandmarkNetwork
-from mien.training.landmarks.patches import Patches, make_patches
+from mien.training.landmarks.patches import Patches, find_marked, make_patches
 from mien.training.landmarks.recipe import LandmarkRecipe
 from mien.training.landmarks.sampling import Motion, View, draw_view, plain_view
 from mien.training.optimisation import average_weights, build_optimiser, set_rate
@@ -63,8 +64,10 @@ def train_landmarks(
     require("onnxscript", "train")
     sources = [str(path.absolute()) for path in (*synthetic, *by_hand)]
     plan = {"kind": "landmarks", "recipe": recipe.as_dict(), "sources": sources}
+    if not os.path.exists(run):
+        find_marked(synthetic, by_hand)  # a mistyped source is told before anything is written
     claim_folder(run, "plan.json", plan, "train into another folder")
-    if (run / LANDMARKS_FILE).is_file():
+    if os.path.isfile(run / LANDMARKS_FILE):
         return last_line(run)
     with working_in(run):
         patches = make_patches(synthetic, by_hand, run)
