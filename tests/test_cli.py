@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -20,6 +21,7 @@ from mien.cli.answers import answers_to
 from mien.cli.predict import predict
 from mien.datasets import PreparedSet
 from mien.errors import PhotoError
+from mien.files import replacing
 from mien.inference.results import COLUMNS, UNSURE_BELOW, Recognitions
 
 
@@ -435,3 +437,59 @@ def test_a_cluster_reads_photos_as_one_process_does(astronaut: Path, trained: Pa
 
 def test_the_command_line_calls_answers_unsure_where_python_does() -> None:
     assert inspect.signature(predict).parameters["unsure_below"].default == UNSURE_BELOW
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.parametrize("words", [
+    ("predict",), ("predict", "--json"), ("landmarks",), ("landmarks", "--csv"), ("landmarks", "--json"), ("--help",),
+    ("--version",),
+])  # fmt: skip
+def test_a_full_disk_behind_stdout_is_one_line(astronaut: Path, words: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "mien", *words, *([] if words[0][0] == "-" else [str(astronaut)])]
+    with open("/dev/full", "w") as full:
+        answer = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_user_without_a_home_folder_can_do_without_profiles_and_is_told_so() -> None:
+    code = (
+        "from pathlib import Path\nimport mien.cli\ndef home():\n    raise RuntimeError('none')\n"
+        "Path.home = home\nmien.cli.main()"
+    )
+    bare = {name: value for name, value in os.environ.items() if name not in ("MIEN_HOME", "XDG_DATA_HOME")}
+    command = [sys.executable, "-c", code, "people", "list"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
+    assert (answer.returncode, len(answer.stderr.splitlines())) == (2, 1)
+
+
+def test_what_a_killed_command_had_begun_to_write_is_removed_by_the_next(astronaut: Path, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with replacing(tmp_path / "seen.png") as temporary:
+        left = temporary.with_name(re.sub(r"\d+-\d+\.part$", f"{ended.pid}-1.part", temporary.name))
+        left.touch()
+        temporary.touch()
+    assert left != temporary
+    assert left.is_file()
+    assert _mien("predict", astronaut, "--picture", tmp_path / "seen.png").returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["seen.png"]
+
+
+def test_a_label_file_for_what_is_no_icv_mefed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "photos.csv").write_text("path,subject,label\na.jpg,ann,1_1\n")
+    (tmp_path / "labels.txt").write_text("a.jpg\t1_1\n")
+    answer = _mien("prepare", tmp_path / "photos.csv", tmp_path / "out", "--labels", tmp_path / "labels.txt")
+    assert answer.returncode == 2
+    assert "labels.txt" in answer.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_demo_refuses_what_it_could_not_end_with(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").touch()
+    Image.new("RGB", (200, 200), "white").save(tmp_path / "white.png")
+    for words in ((tmp_path / "new", "--photo", tmp_path / "white.png"), (tmp_path / "mine",)):
+        answer = _mien("demo", *words)
+        assert (answer.returncode, len(answer.stderr.splitlines())) == (2, 1)
+    assert not (tmp_path / "new").exists()

@@ -422,6 +422,10 @@ def test_a_token_is_asked_for_and_the_code_of_the_address_is_good_once(tmp_path:
             assert other.get("/v1/people").status_code == 401
             assert other.post("/v1/session", json={"token": "a-long-enough-token"}).status_code == 204
             assert other.get("/v1/people").status_code == 200
+        with httpx.Client(base_url=guarded.address, timeout=60) as guessing:
+            assert guessing.post("/v1/session", json={"token": "x" * 100_000}).status_code == 413
+            answers = {guessing.get("/", params={"token": f"guess {i}"}).status_code for i in range(400)}
+            assert answers == {303, 429}  # nobody guesses for long
         assert "a-long-enough-token" not in guarded.first_address + guarded.said()
 
 

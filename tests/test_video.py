@@ -2,6 +2,7 @@
 
 import errno
 import json
+import signal
 import subprocess
 import sys
 import wave
@@ -606,3 +607,31 @@ def test_a_film_is_written_as_its_frames_come(tmp_path: Path, woman: Picture) ->
             assert sum(one() is not None for one in images) <= 3
 
     write_film(tmp_path / "film.mp4", frames(), RATE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_rows_of_a_film_that_is_read_once_are_kept_where_it_is_stopped(
+    tmp_path: Path, woman: Picture, number: signal.Signals
+) -> None:
+    path = _film(tmp_path / "film.mp4", [_moved(woman, i % 20) for i in range(400)])
+    command = [sys.executable, "-m", "mien", "video", str(path), str(tmp_path / "rows.csv"), "--jsonl"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(30)]
+        process.send_signal(number)
+        lines += process.stdout.readlines()
+    assert process.returncode == 0  # that is how a camera ends
+    assert 30 <= pl.read_csv(tmp_path / "rows.csv").height <= len(lines)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["film.mp4", "rows.csv"]
+
+
+def test_a_film_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, film: Path) -> None:
+    broken = tmp_path / "broken.mkv"
+    with av.open(str(broken), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        container.start_encoding()
+    with pytest.raises(FilmError):
+        analyse(broken, tmp_path / "rows.csv")
+    assert [one.name for one in tmp_path.iterdir()] == ["broken.mkv"]

@@ -97,7 +97,8 @@ def saying_where(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise  # a reader that had enough is no refusal
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        full = error.errno is None and "requested and" in str(error)  # NumPy's, of a write that was cut short
+        if full or error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "the disk is full; make room and run the same command again"
         elif error.errno == errno.EFBIG:
             remedy = "the file would be larger than this disk allows; choose another place, or split the set"

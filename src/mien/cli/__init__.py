@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -13,6 +15,7 @@ from mien.cli import (
     actions,
     challenge,
     combine,
+    console,
     demo,
     displacement,
     evaluate,
@@ -28,7 +31,7 @@ from mien.cli import (
     video,
 )
 from mien.cli.console import print_error
-from mien.errors import MienError
+from mien.errors import MienError, OutputError
 
 app = typer.Typer(
     name="mien",
@@ -64,7 +67,7 @@ def _tell_version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
 
-        print(f"mien {version('mien')}")
+        console.print_out(f"mien {version('mien')}")
         raise typer.Exit
 
 
@@ -75,11 +78,24 @@ def _options(
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
-    _state["debug"] = debug
+    console.debug = debug
 
 
-_state = {"debug": False}
-_INTERRUPTED = 130
+_state = {"ended": False}
+_INTERRUPTED, _ENDED = 130, 143
+_GO_ON = dict.fromkeys(
+    ("prepare", "synth", "reproduce", "train-landmarks", "demo"), "; the same command goes on where it was"
+) | {
+    "video": "; where it writes a table of a film, the same command goes on where it was",
+    "train": "; the same command with --resume goes on where it was",
+}
+"""Command -> what is said of it where it was stopped."""
+
+
+def _end(number: int, frame: object) -> None:
+    """On SIGTERM end as on Ctrl-C, so that rows are kept and temporary files are not."""
+    _state["ended"] = True
+    raise KeyboardInterrupt
 
 
 def main() -> None:
@@ -94,18 +110,20 @@ def main() -> None:
     if "--debug" in words:  # wherever it stands
         words.remove("--debug")
         words.insert(0, "--debug")
+    signal.signal(signal.SIGTERM, _end)
     try:
         app(words)
     except MienError as error:
-        if _state["debug"]:
-            raise
         print_error(error)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print_error(OutputError("stdout: the disk is full"))
         sys.exit(2)
     except SystemExit as stopped:
         if stopped.code == _INTERRUPTED:
-            print(
-                "mien: stopped; mien prepare, synth, video, reproduce, train-landmarks and, with --resume, train "
-                "go on where they were",
-                file=sys.stderr,
-            )
+            command = next((word for word in words if not word.startswith("-")), "")
+            print(f"mien: stopped{_GO_ON.get(command, '')}", file=sys.stderr)
+            sys.exit(_ENDED if _state["ended"] else _INTERRUPTED)
         raise

@@ -24,10 +24,25 @@ from rich.table import Table
 from rich.text import Text
 
 from mien.errors import MienError, OutputError
+from mien.files import remove_leftovers, saying_where
+
+debug = False
+"""Whether errors come with their traceback."""
+_STDOUT = Path("stdout")
+
+
+class _Stdout(Console):
+    """Says so where what it prints cannot be written."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        with saying_where(_STDOUT):
+            super().print(*objects, **how)
+            self.file.flush()
+
 
 # Names of files are no markup.
 stderr = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-stdout = Console(
+stdout = _Stdout(
     highlight=False,
     markup=False,
     emoji=False,
@@ -102,7 +117,8 @@ def print_json(content: Any) -> None:
 def print_out(text: str) -> None:
     """A line on stdout, at once; what its encoding lacks is escaped, so that no answer is lost."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+    with saying_where(_STDOUT):
+        print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
 
 
 def describe_others(others: Mapping[str, int]) -> str:
@@ -112,18 +128,24 @@ def describe_others(others: Mapping[str, int]) -> str:
 
 def print_error(error: MienError) -> None:
     """An error of a user's input, in one line on stderr, with the options that help."""
+    import traceback
+
     from mien.errors import SeveralFacesError
 
+    if debug:
+        traceback.print_exception(error)
     options = " (--faces largest, --faces all)" if isinstance(error, SeveralFacesError) else ""
     print(f"mien: {shown(' '.join(str(error).split()))}{options}", file=sys.stderr)
 
 
 def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = ()) -> None:
-    """Refuse to write what would be something else than its name says, or over what is read.
+    """Refuse to write what would be something else than its name says, or over what is read, before any work.
+
+    What a killed process had begun to write there is removed.
 
     Raises:
         OutputError: another ending than one of `endings` (none: any will do), one of the inputs, or in a folder that
-            is not there.
+            is not there or may not be written.
     """
     if endings and path.suffix.lower() not in endings:
         raise OutputError(f"{path}: name a file that ends in {', '.join(endings)}")
@@ -131,3 +153,7 @@ def refuse_output(path: Path, endings: Sequence[str], inputs: Sequence[Path] = (
         raise OutputError(f"{path}: is read as well, and would be lost; name another file")
     if not os.path.isdir(path.parent):
         raise OutputError(f"{path}: its folder does not exist; make it first, or choose another place")
+    whole = Path(os.path.realpath(path))
+    if not os.access(whole.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"{path}: it may not be written; choose another place or change the permissions")
+    remove_leftovers(whole.parent, whole.name)

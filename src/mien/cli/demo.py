@@ -36,15 +36,14 @@ def demo(
     ] = None,
 ) -> None:
     from mien.errors import require
-    from mien.files import saying_where
-    from mien.images import read_rgb
+    from mien.inference import Recognizer
+    from mien.jobs.claims import claim_folder
 
     for module, extra in (("vtk", "synth"), ("anny", "synth"), ("torch", "train"), ("matplotlib", "train")):
         require(module, extra)
     if photo is not None:
-        read_rgb(photo)  # what is no photo is refused before minutes of work
-    with saying_where(out):
-        out.mkdir(parents=True, exist_ok=True)
+        Recognizer.load().detect(photo)  # one that shows no face is refused before minutes of work
+    claim_folder(out, "demo.json", {"subjects": SUBJECTS}, "choose another folder, or remove this one")
     _make_and_prepare(out / "faces", out / "prepared")
     results = _compare(out, photo or _astronaut())
     print_results(results)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mien.cli.console import print_json, print_table, stdout
+from mien.cli.console import print_json, print_table, shown, stdout
 
 if TYPE_CHECKING:
     from mien.evaluation.inspection import Inspection
@@ -60,7 +60,7 @@ def _print(seen: Inspection) -> None:
     for reason, count in list(seen.reasons.items())[:SHOWN]:
         stdout.print(f"{count} x {reason}")
     for leak in seen.leaks[:SHOWN]:
-        stdout.print(f"leak: {leak.text}")
+        stdout.print(shown(f"leak: {leak.text}"))
     if len(seen.leaks) > SHOWN:
         stdout.print(f"... and {len(seen.leaks) - SHOWN} more leaks, all with --json")
     if not seen.leaks:

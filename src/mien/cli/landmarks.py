@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mien.cli.console import print_error, print_json, progress_bar, shown, stdout
+from mien.cli.console import print_error, print_json, print_out, progress_bar, shown, stdout
 from mien.cli.photos import named_photos
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def landmarks(
     extractor = FaceExtractor(landmarker=landmarker.value)
     rows: list[dict[str, Any]] = []
     failed = False
-    for photo in named_photos(photos):
+    for photo in list(named_photos(photos)):
         try:
             faces = find_faces(extractor, photo, "all")
         except PhotoError as error:
@@ -122,10 +122,12 @@ def _row(photo: str, number: int, face: Face) -> dict[str, Any]:
 
 def _print_csv(rows: list[dict[str, Any]]) -> None:
     names = [f"{axis}{point}" for point in range(68) for axis in "xy"]
-    writer = csv.writer(sys.stdout)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["photo", "face", "left", "top", "right", "bottom", "score", *names, *[f"c{p}" for p in range(68)]]
     )
     for row in rows:
         points = [value for point in row["landmarks"] for value in point]
         writer.writerow([row["photo"], row["face"], *row["box"], row["score"], *points, *row["confidence"]])
+    print_out(text.getvalue().rstrip("\n"))

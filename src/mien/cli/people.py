@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,14 +77,14 @@ def enroll(
 
 def list_people(json: Annotated[bool, typer.Option("--json", help="Print a JSON array.")] = False) -> None:
     """List the people whom mien knows."""
-    from mien.errors import DataError
+    from mien.errors import DataError, ProfileError
     from mien.inference.profiles import SubjectProfile, enrolled_names
 
     entries, rows = [], []
     for name in enrolled_names():
         try:
             profile = SubjectProfile.open(name)
-        except DataError as error:
+        except (DataError, ProfileError) as error:
             entries.append({"name": name, "error": str(error)})
             rows.append((name, "damaged", "", "", ""))
             continue
@@ -151,20 +151,24 @@ def delete(name: Name) -> None:
 
 
 def named_profiles(names: Sequence[str], model: ExpressionModel) -> list[SubjectProfile]:
-    """The profiles that are meant, see `find_profiles`; of `all`, those that other weights made are left out."""
-    from mien.errors import ForeignReferenceError
-    from mien.inference.profiles import find_profiles
+    """The profiles that are meant, see `find_profiles`; of `all` who are enrolled, those that can be used."""
+    from mien.inference.profiles import ALL, find_profiles
 
-    profiles = []
-    for name in names:
-        for profile in find_profiles(name):
-            try:
-                if name == "all":
-                    profile.reference_for(model)
-                profiles.append(profile)
-            except ForeignReferenceError as error:
-                stderr.print(shown(f"mien: left out: {error}"))
-    return profiles
+    return [profile for name in names for profile in (_usable(model) if name == ALL else find_profiles(name))]
+
+
+def _usable(model: ExpressionModel) -> Iterator[SubjectProfile]:
+    """Of all who are enrolled; those made with other weights, and damaged ones, are named."""
+    from mien.errors import MienError
+    from mien.inference.profiles import SubjectProfile, enrolled_names
+
+    for name in enrolled_names():
+        try:
+            profile = SubjectProfile.open(name)
+            profile.reference_for(model)
+            yield profile
+        except MienError as error:
+            stderr.print(shown(f"mien: left out: {error}"))
 
 
 def _describe(profile: SubjectProfile) -> str:

@@ -27,7 +27,7 @@ _NOTES: dict[Note, str] = {
     "several faces": "photos show several faces; the largest was taken",
     "no face found": "photos show no face that was found; the whole photo was taken",
     "repaired": "photos lack the end of their file, but no pixel",
-    "unlabelled": "photos have no label; they count towards their subject's mean",
+    "unlabelled": "without a label, which count towards their subject's mean",
     "single photo": "subjects have one photo that can be used: their displacement from its mean is zero",
     "in no part": "labelled subjects are in no part of this split",
 }
@@ -151,7 +151,7 @@ def _print(summary: Summary, counts: Counts, others: Mapping[str, int], out: Pat
         more = len(summary.problems) - SHOWN
         stderr.print(f"... and {more} more, see the column 'reason' in samples.parquet")
     for leak in summary.leaks[:SHOWN]:
-        stderr.print(f"leak: {leak.text}")
+        stderr.print(shown(f"leak: {leak.text}"))
     if len(summary.leaks) > SHOWN:
         stderr.print(f"... and {len(summary.leaks) - SHOWN} more leaks, see mien inspect")
     for note, count in summary.notes.items():

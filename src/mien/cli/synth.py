@@ -26,8 +26,10 @@ def add_to(app: typer.Typer) -> None:
 
 def synth(
     out: Annotated[Path, typer.Argument(help="New folder for the photos; a begun one is gone on with.")],
-    subjects: Annotated[int, typer.Option(min=1, help="How many subjects.")] = 125,
-    samples: Annotated[int, typer.Option(min=1, help="Photos of each subject in each of the 50 classes.")] = 5,
+    subjects: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many subjects.")] = 125,
+    samples: Annotated[
+        int, typer.Option(min=1, max=1_000, help="Photos of a subject in each of the 50 classes.")
+    ] = 5,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same bytes.")] = 0,
     height: Annotated[int, typer.Option(min=216, max=3456, help="Of a photo in pixels; width is 3/2 of it.")] = 432,
     style: Annotated[

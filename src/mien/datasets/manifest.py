@@ -171,6 +171,8 @@ def read_table(path: Path, root: Path | None = None, columns: Columns = USUAL_CO
             message = f"{where}: split '{split}' is none of {words}"
             raise DataError(message, path=path, line=number, column=columns.split)
         entries.append(finder.find(Entry(photo, subject, parse_label(label, path, number, unit), part)))
+    if not entries:
+        raise DataError(f"{path}: has a head but no rows; write one for each photo", path=path)
     manifest = Manifest.from_entries(finder.root, entries, "table")
     without = None
     if columns.label not in table.columns:
@@ -228,7 +230,10 @@ def _read_columns(path: Path, columns: Columns) -> pl.DataFrame:
         return table.rename({name: name.strip() for name in table.columns}, strict=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, UnicodeDecodeError) as error:
         first_line = str(error).splitlines()[0]
-        message = f"{path}: not readable as a table ({first_line}); write CSV in UTF-8, or Parquet"
+        message = (
+            f"{path}: not readable as a table ({first_line}); write CSV in UTF-8, with as many fields in a row as in "
+            "the head, or Parquet"
+        )
         raise DataError(message, path=path) from error
 
 

@@ -172,7 +172,10 @@ class Preparation:
             raise MienError(f"split={self.split!r}: choose one of {', '.join((_RANDOM, *RANGES))}")
         if self.split in RANGES:
             return manifest.with_table(split_by_number(manifest.table, RANGES[self.split]))
-        return manifest.with_table(split_by_subject(manifest.table, self.validation, self.test, self.seed))
+        try:
+            return manifest.with_table(split_by_subject(manifest.table, self.validation, self.test, self.seed))
+        except DataError as error:
+            raise DataError(f"{manifest.root}: {error}", path=manifest.root, column=error.column) from error
 
     def _reopen(self, out: Path, parameters: dict[str, Any]) -> Summary:
         """Look a finished set through, and remove what a kill at the very end left."""

@@ -38,6 +38,12 @@ def read_source(
 
 
 def _read(source: Path, layout: str, labels: Sequence[Path], columns: Columns) -> Manifest:
+    if labels and layout != "icv-mefed":
+        raise DataError(
+            f"{labels[0]}: label files go with the layout icv-mefed, and {source} is read as {layout}; leave it "
+            "away, or add --layout icv-mefed",
+            path=labels[0],
+        )
     if layout == "table":
         if not os.path.isfile(source):
             raise DataError(f"{source}: no such table; name a CSV or Parquet file", path=source)

@@ -29,9 +29,17 @@ def draw_album(album: Album) -> RGBImage:
 
 
 def _title(album: Album) -> str:
-    faces = sum(person.faces for person in album.people)
     more = f", {_MOST} shown" if len(album.people) > _MOST else ""
-    return f"{faces} faces of {len(album.people)} people in {len(album.photos)} photos{more}"
+
+    def count(number: int, one: str, several: str) -> str:
+        return f"{number} {one if number == 1 else several}"
+
+    faces, people = (
+        count(sum(person.faces for person in album.people), "face", "faces"),
+        count(len(album.people), "person", "people"),
+    )
+    photos = count(len(album.photos), "photo", "photos")
+    return f"{faces} of {people} in {photos}{more}"
 
 
 def _draw_person(sheet: Image.Image, draw: ImageDraw.ImageDraw, person: AlbumPerson, top: int) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from mien.displacement import Reference
-from mien.errors import DataError, ForeignReferenceError, ProfileError
+from mien.errors import DataError, ForeignReferenceError, MienError, ProfileError
 from mien.files import saying_where
 from mien.inference.model import WEIGHTS, ExpressionModel
 
@@ -27,8 +27,8 @@ VERSION = 1
 """Of the format."""
 _LONGEST = 64
 _BETWEEN = " .'-"
-_ALL = "all"
-"""Means everybody, so nobody is called so."""
+ALL = "all"
+"""Means everybody who is enrolled, so nobody is called so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,8 @@ class SubjectProfile:
         if not os.path.isfile(path):
             known = ", ".join(enrolled_names()) or "nobody"
             raise ProfileError(
-                f"{name}: nobody of that name is enrolled ({known} is); run: mien enroll {_quoted(name)} PHOTO...",
+                f"{name}: nobody of that name is enrolled (enrolled: {known}); run: mien enroll {_quoted(name)} "
+                "PHOTO...",
                 name,
             )
         return replace(cls.load(path), name=name)
@@ -151,7 +152,10 @@ def people_folder() -> Path:
     if home := os.environ.get("MIEN_HOME"):
         return Path(home) / "people"
     usual = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_DATA_HOME")
-    return Path(usual or Path.home() / ".local" / "share") / "mien" / "people"
+    try:
+        return Path(usual or Path.home() / ".local" / "share") / "mien" / "people"
+    except RuntimeError as error:  # a user without an entry, as in a container
+        raise MienError("this user has no home folder that could keep profiles; set MIEN_HOME to a folder") from error
 
 
 def is_enrolled(name: str) -> bool:
@@ -162,7 +166,8 @@ def is_enrolled(name: str) -> bool:
 def enrolled_names() -> list[str]:
     """The people that mien knows, by the alphabet."""
     with suppress(OSError):
-        return sorted(path.stem for path in people_folder().glob(f"*{ENDING}") if _may_be_a_name(path.stem))
+        found = [path for path in people_folder().glob(f"*{ENDING}") if os.path.isfile(path)]
+        return sorted(path.stem for path in found if _may_be_a_name(path.stem))
     return []
 
 
@@ -202,14 +207,12 @@ def find_reference(named: str, model: ExpressionModel) -> Reference:
 
 
 def find_profiles(named: str) -> list[SubjectProfile]:
-    """The profiles that are meant on the command line: an enrolled person's, a file, a folder of files, or `all`.
+    """The profiles that are meant on the command line: an enrolled person's, a file, or a folder of files.
 
     Raises:
         DataError: a file or folder that holds none.
         ProfileError: neither a file nor somebody who is enrolled.
     """
-    if named == _ALL:
-        return [SubjectProfile.open(name) for name in enrolled_names()]
     if os.path.isdir(named):
         found = sorted(Path(named).glob(f"*{ENDING}"))
         if not found:
@@ -222,7 +225,7 @@ def _may_be_a_name(name: str) -> bool:
     """Letters and digits of any language and script, with spaces, dots, hyphens and apostrophes between them."""
     letters = [character == "_" or unicodedata.category(character)[0] in "LMN" for character in name]
     fit = all(letter or character in _BETWEEN for letter, character in zip(letters, name, strict=True))
-    fit &= name.lower() != _ALL
+    fit &= name.lower() != ALL
     return 0 < len(name) <= _LONGEST and fit and letters[0] and (letters[-1] or name[-1] == ".")
 
 

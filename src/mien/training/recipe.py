@@ -78,7 +78,7 @@ class TrainingConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     step_factor: NotNegative = 0.75
     warmup: Natural = 0
     ema_decay: Share = 0.0
-    batch_size: Annotated[int, Meta(ge=2)] = 32
+    batch_size: Annotated[int, Meta(ge=2, le=65_536)] = 32
     samples_per_subject: Count = 1
     iterations: Count = 100_000
     validate_every: Count = 100

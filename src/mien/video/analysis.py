@@ -152,7 +152,12 @@ def analyse(
             claim_folder(work, _MARKER, about, f"write into another file, or remove {work}", _worded)
             stack.enter_context(working_in(work))
         first = _FirstPass(film, work, recognizer, people, progress, piece)
-        first.run()
+        try:
+            first.run()
+        except FilmError:  # not one frame: there is nothing to go on with
+            stack.close()
+            shutil.rmtree(work, ignore_errors=True)
+            raise
         summary = _second_pass(first, out, smoothing, probabilities, watchers)
     if out is not None:
         shutil.rmtree(work, ignore_errors=True)

@@ -66,7 +66,7 @@ def train_landmarks(
     plan = {"kind": "landmarks", "recipe": recipe.as_dict(), "sources": sources}
     if not os.path.exists(run):
         find_marked(synthetic, by_hand)  # a mistyped source is told before anything is written
-    claim_folder(run, "plan.json", plan, "train into another folder")
+    claim_folder(run, "plan.json", plan, "train into another folder, or remove this one")
     if os.path.isfile(run / LANDMARKS_FILE):
         return last_line(run)
     with working_in(run):
