@@ -23,6 +23,7 @@ from skimage import data
 import mien
 from mien.artifacts import ENCODER_FILE, HEAD_FILE, META_FILE, POPULATION_FILE, load_meta, save_meta
 from mien.datasets.prepared import PreparedSet
+from mien.displacement import Reference
 from mien.drawing.recognition import draw_recognition
 from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
 from mien.evaluation.scoring import refuse_other_landmarks
@@ -430,3 +431,22 @@ def test_a_run_of_another_version_of_the_predictor_is_refused(
     with pytest.raises(DataError):
         refuse_other_landmarks(run, load_meta(run), other)
     refuse_other_landmarks(run, load_meta(run), prepared)
+
+
+def test_a_reference_with_a_feature_of_another_size_is_refused(recognizer: Recognizer) -> None:
+    landmarks = recognizer.model.population.mean.reshape(68, 2).astype(np.float32)
+    strange = Reference(landmarks, "mean", 9, np.zeros(7, np.float32))
+    with pytest.raises(ForeignReferenceError):
+        recognizer.recognize(data.astronaut(), reference=strange)
+
+
+def test_faces_of_many_photos_come_in_their_order_and_bad_ones_with_what_is_wrong(recognizer: Recognizer) -> None:
+    white = np.full((64, 64, 3), 255, dtype=np.uint8)
+    found = list(recognizer.detect_many([data.astronaut(), white, data.astronaut()], workers=2))
+    assert [isinstance(each, FaceError) for each in found] == [False, True, False]
+    assert len(found[0]) == len(found[2]) == 1
+
+
+def test_what_each_kind_of_reference_is_worth_can_be_asked() -> None:
+    worth = {(each.reference, each.photos): each.top1 for each in Recognizer.load().accuracy_by_reference}
+    assert worth["mean", 0] > worth["estimated", 1] > 1 / 50

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.drawing.style import LANDMARKS, font, printable, text_width
+from mien.drawing.style import LANDMARKS, font, printable, rgb_of, text_width
 from mien.faces.points68 import CLOSED_REGIONS, REGIONS
 from mien.images import RGBImage
 
@@ -44,9 +44,9 @@ def annotate_frame(image: RGBImage, faces: Sequence[DrawnFace], clock: str) -> R
         for name, region in REGIONS.items():
             points = np.round((face.landmarks[region] + 0.0) * 2**_SHIFT).astype(np.int32)
             closed = name in CLOSED_REGIONS
-            cv2.polylines(picture, [points], closed, _rgb(LANDMARKS), unit, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(picture, [points], closed, rgb_of(LANDMARKS), unit, cv2.LINE_AA, _SHIFT)
         left, top, right, bottom = (int(edge) for edge in face.box.round())
-        cv2.rectangle(picture, (left, top), (right, bottom), _rgb(face.colour), 2 * unit, cv2.LINE_AA)
+        cv2.rectangle(picture, (left, top), (right, bottom), rgb_of(face.colour), 2 * unit, cv2.LINE_AA)
     drawn = Image.fromarray(picture)
     draw = ImageDraw.Draw(drawn)
     size = 15 * unit
@@ -69,7 +69,3 @@ def _write(
     for number, line in enumerate(shown):
         place = (left + size / 2, top + size * 0.15 + number * size * 1.3)
         draw.text(place, line, fill="#ffffff", font=font(size))
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

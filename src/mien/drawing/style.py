@@ -62,3 +62,8 @@ def wrap(text: str, size: int, width: float) -> list[str]:
 def _fitting(word: str, size: int, width: float) -> int:
     """How many characters fit."""
     return next(end for end in range(len(word), -1, -1) if text_width(word[:end], size) <= width)
+
+
+def rgb_of(colour: str) -> tuple[int, int, int]:
+    """A colour as `#rrggbb` in three numbers, 0..255."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

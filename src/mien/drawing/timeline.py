@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.drawing.style import FAINT, INK, PAPER, font, shorten, text_width
+from mien.drawing.style import FAINT, INK, PAPER, font, rgb_of, shorten, text_width
 from mien.images import RGBImage
 from mien.labels import CLASS_COUNT, Emotion, indices_to_emotions
 
@@ -102,12 +102,12 @@ def _by_emotion(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _bands(shares: NDArray[np.float64], height: int) -> RGBImage:
     """Stacked shares, a column each; white where nobody is seen."""
-    colours = np.array([_rgb(COLOURS[i]) for i in range(8)], dtype=np.uint8)
+    colours = np.array([rgb_of(COLOURS[i]) for i in range(8)], dtype=np.uint8)
     edges = np.cumsum(np.nan_to_num(shares), axis=1) * height  # from the bottom: neutral first
     heights = np.arange(height)[::-1, None, None] + 0.5
     which = np.minimum((heights > edges[None]).sum(axis=2), 7)
     picture = colours[which]
-    picture[:, np.isnan(shares[:, 0])] = _rgb(PAPER)
+    picture[:, np.isnan(shares[:, 0])] = rgb_of(PAPER)
     return picture
 
 
@@ -150,7 +150,3 @@ def _clock(seconds: float, step: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}" if minutes >= 60 else f"{minutes}:{rest:02d}"
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -117,6 +117,11 @@ class ExpressionModel:
         return self.meta.files[HEAD_FILE][:16]
 
     @cached_property
+    def feature_size(self) -> int:
+        """How many numbers `encode` makes of a crop; 0 without a visual branch."""
+        return 0 if self.encoder is None else int(self.encoder.get_outputs()[0].shape[1])
+
+    @cached_property
     def inputs(self) -> frozenset[str]:
         """What the head takes: some of `feature`, `displacement`, `landmarks`."""
         return frozenset(node.name for node in self.head.get_inputs())
@@ -261,11 +266,16 @@ class ExpressionModel:
         return dict(zip(PARTS, self.probabilities(scores, references), strict=True))
 
     def refuse_foreign(self, reference: Reference) -> None:
-        """Raise if a reference was made by another run.
+        """Raise if a reference was made by another run, or has a feature of another size.
 
         Raises:
             ForeignReferenceError: it was.
         """
+        if reference.feature is not None and reference.feature.shape != (self.feature_size,):
+            raise ForeignReferenceError(
+                f"the reference has a visual feature of {reference.feature.shape}, and these weights of "
+                f"({self.feature_size},); make it again from its photos"
+            )
         if reference.model not in ("", self.identity):
             raise ForeignReferenceError(
                 "the reference was made with other weights, whose features and population it rests on; make it "
