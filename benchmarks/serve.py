@@ -100,8 +100,10 @@ async def _press(served: Served, path: str, photo: bytes, clients: int, seconds:
         async def client(end: float) -> None:
             while time.perf_counter() < end:
                 taken, right = await ask()
-                load.seconds.append(taken)
-                load.errors += not right
+                if right:
+                    load.seconds.append(taken)
+                else:
+                    load.errors += 1
 
         async def watch(end: float) -> None:
             while time.perf_counter() < end:

@@ -142,3 +142,8 @@ def test_a_damaged_log_of_training_is_named(
     (run / "metrics.jsonl").write_bytes(content)
     with pytest.raises(CheckpointError):
         evaluate({"run": run}, prepared.select("test"))
+
+
+def test_one_subject_says_nothing_about_others() -> None:
+    assert np.isnan(interval_by_subject(np.array([True, False]), ["ann", "ann"])).all()
+    assert not np.isnan(interval_by_subject(np.array([True, False]), ["ann", "bob"])).any()

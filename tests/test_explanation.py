@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec import structs
 from server_process import sample
 from skimage import data
 
@@ -109,3 +110,16 @@ def test_steps_in_the_photo_undo_what_alignment_did() -> None:
     alignment = photo_to_crop(here)
     crops = [stretched(alignment.apply(points), 1.3) for points in (here, there)]
     np.testing.assert_allclose(to_photo_steps(crops[1] - crops[0], here, 1.3), there - here, atol=1e-3)
+
+
+def test_what_is_common_is_held_to_be_so_for_the_whole_face_whatever_part_is_left_out() -> None:
+    """Else a smile without its mouth would be mild, and so the likelier."""
+    recognizer = Recognizer.load()
+    model, face = recognizer.model, recognizer.detect(data.astronaut())[0]
+    bare = replace(model, meta=structs.replace(model.meta, common={}))
+    features, landmarks = model.encode(face.crop[None]), face.landmarks_crop[None]
+    reference = model.reference(landmarks, features)
+    read, even = (one.without_parts(features, landmarks, reference) for one in (model, bare))
+    gains = np.array([np.log(read[part]) - np.log(even[part]) for part in PARTS])
+    gains -= gains[:, :1]
+    np.testing.assert_allclose(gains, np.broadcast_to(gains[0], gains.shape), atol=1e-3)

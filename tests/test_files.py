@@ -1,11 +1,17 @@
 import errno
+import inspect
 import json
+import pickle
+import re
 import resource
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,7 +19,7 @@ import pytest
 
 from mien.datasets.prepared import PreparedSet
 from mien.errors import BusyError, DamagedClaimError, MienError, OtherContentError, OtherParametersError, OutputError
-from mien.files import replacing, saying_where, write_parquet, write_text
+from mien.files import remove_leftovers, replacing, saying_where, write_parquet, write_text
 from mien.jobs.claims import claim_folder, working_in
 from mien.training.recipe import load_recipe
 
@@ -209,3 +215,55 @@ def test_a_name_that_no_disk_allows_is_an_error_of_ours(tmp_path: Path, name: st
     ):
         with pytest.raises(MienError):
             ask()
+
+
+def _kinds(kind: type[MienError]) -> Iterator[type[MienError]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _kinds(below)
+
+
+@pytest.mark.parametrize("kind", sorted(set(_kinds(MienError)), key=lambda kind: kind.__name__))
+def test_every_error_comes_back_from_another_process_as_it_was(kind: type[MienError]) -> None:
+    words = inspect.signature(kind.__init__).parameters.values() if "__init__" in dir(kind) else ()
+    wanted = [one for one in list(words)[1:] if one.default is one.empty and one.kind is not one.VAR_KEYWORD]
+    given: dict[str, Any] = {one.name: f"its {one.name}" for one in wanted if one.kind is not one.VAR_POSITIONAL}
+    if "leaks" in given:
+        given["leaks"] = ["one"]
+    positional = [given.pop(one.name) for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD]
+    error = kind(*positional, **given)
+    back = pickle.loads(pickle.dumps(error))
+    assert type(back) is kind
+    assert (str(back), vars(back)) == (str(error), vars(error))
+
+
+def test_of_processes_that_claim_a_folder_at_once_one_has_it(tmp_path: Path) -> None:
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom mien.errors import OtherParametersError\n"
+        "from mien.jobs.claims import claim_folder\nwait, mine = float(sys.argv[2]), int(sys.argv[3])\n"
+        "time.sleep(max(0, wait - time.time()))\nfor n in range(60):\n    try:\n"
+        "        claim_folder(Path(sys.argv[1], str(n)), 'plan.json', {'mine': mine}, 'choose another')\n"
+        "        print(n)\n    except OtherParametersError:\n        pass"
+    )
+    start = str(time.time() + 1.5)
+    commands = [[sys.executable, "-c", code, str(tmp_path), start, str(mine)] for mine in range(2)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    claimed = [one.communicate(timeout=60)[0].split() for one in running]
+    assert sorted(claimed[0] + claimed[1], key=int) == [str(n) for n in range(60)]
+    for mine in range(2):
+        for n in claimed[mine]:
+            assert json.loads((tmp_path / n / "plan.json").read_text())["parameters"] == {"mine": mine}
+
+
+def test_what_was_left_of_a_file_with_a_long_name_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    long = "n" * 200 + ".csv"
+    with replacing(tmp_path / long) as temporary:
+        left = temporary.with_name(re.sub(r"\d+-\d+\.part$", f"{ended.pid}-1.part", temporary.name))
+        left.touch()
+        temporary.touch()
+    remove_leftovers(tmp_path, "b.csv")
+    assert left.is_file()
+    remove_leftovers(tmp_path, long)
+    assert [path.name for path in tmp_path.iterdir()] == [long]

@@ -25,7 +25,15 @@ from mien.artifacts import ENCODER_FILE, HEAD_FILE, META_FILE, POPULATION_FILE, 
 from mien.datasets.prepared import PreparedSet
 from mien.displacement import Reference
 from mien.drawing.recognition import draw_recognition
-from mien.errors import CheckpointError, DataError, FaceError, ForeignReferenceError, MienError, UnreadableError
+from mien.errors import (
+    CheckpointError,
+    DataError,
+    FaceError,
+    ForeignReferenceError,
+    MienError,
+    OutputError,
+    UnreadableError,
+)
 from mien.evaluation.scoring import refuse_other_landmarks
 from mien.faces.identity import ONE_PERSON
 from mien.faces.landmarks import landmarker_version
@@ -450,3 +458,18 @@ def test_faces_of_many_photos_come_in_their_order_and_bad_ones_with_what_is_wron
 def test_what_each_kind_of_reference_is_worth_can_be_asked() -> None:
     worth = {(each.reference, each.photos): each.top1 for each in Recognizer.load().accuracy_by_reference}
     assert worth["mean", 0] > worth["estimated", 1] > 1 / 50
+
+
+def test_a_reference_saved_in_other_numbers_serves_and_one_of_no_numbers_is_refused(
+    recognizer: Recognizer, tmp_path: Path
+) -> None:
+    reference = recognizer.neutral_reference(data.astronaut())
+    replace(reference, landmarks=reference.landmarks.astype(np.float64)).save(tmp_path / "wide")
+    read = [recognizer.recognize(data.astronaut(), one) for one in (reference, Reference.load(tmp_path / "wide"))]
+    np.testing.assert_array_equal(read[0].probabilities, read[1].probabilities)
+    with pytest.raises(MienError):
+        recognizer.recognize(data.astronaut(), replace(reference, landmarks=np.full((68, 2), np.nan, np.float32)))
+    with pytest.raises(DataError):
+        Reference.from_mean(np.zeros((0, 68, 2)))
+    with pytest.raises(OutputError):
+        reference.save("a\0b")

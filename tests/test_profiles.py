@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -204,3 +205,16 @@ def test_a_person_is_enrolled_read_carried_over_and_forgotten_on_the_command_lin
 def test_nobody_is_called_all(profile: SubjectProfile) -> None:
     with pytest.raises(ProfileError):
         profile.renamed("all").save()
+
+
+def test_of_two_who_enrol_one_name_at_once_one_is_told(profile: SubjectProfile) -> None:
+    def save(number: int) -> bool:
+        try:
+            profile.renamed(f"Zoe {number // 2}").save(replacing=False)
+        except ProfileError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as threads:
+        saved = list(threads.map(save, range(60)))
+    assert [saved[i] + saved[i + 1] for i in range(0, 60, 2)] == [1] * 30

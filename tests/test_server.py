@@ -422,10 +422,13 @@ def test_a_token_is_asked_for_and_the_code_of_the_address_is_good_once(tmp_path:
             assert other.get("/v1/people").status_code == 401
             assert other.post("/v1/session", json={"token": "a-long-enough-token"}).status_code == 204
             assert other.get("/v1/people").status_code == 200
+            cookies = f'theirs={{"x":1}}; {"; ".join(f"{name}={value}" for name, value in other.cookies.items())}'
+        assert httpx.get(f"{guarded.address}/v1/people", headers={"cookie": cookies}).status_code == 200
         with httpx.Client(base_url=guarded.address, timeout=60) as guessing:
             assert guessing.post("/v1/session", json={"token": "x" * 100_000}).status_code == 413
-            answers = {guessing.get("/", params={"token": f"guess {i}"}).status_code for i in range(400)}
-            assert answers == {303, 429}  # nobody guesses for long
+            for name in ("token", "%74oken"):
+                answers = {guessing.get(f"/?{name}=guess{i}").status_code for i in range(400)}
+                assert 429 in answers  # nobody guesses for long
         assert "a-long-enough-token" not in guarded.first_address + guarded.said()
 
 
@@ -605,3 +608,17 @@ def test_random_requests_find_no_failure(server: ServerProcess) -> None:
 
 def test_the_limits_are_settings() -> None:
     assert ServerSettings(limits=Limits(photos=3)).limits.photos == 3
+
+
+def test_a_name_is_one_however_it_is_composed_and_must_be_text(client: Any) -> None:
+    composed, apart = "Ren\u00e9e", "Rene\u0301e"
+    made = client.post("/v1/people", files=[_photo(sample("ben-neutral"))], data={"name": apart})
+    assert (made.status_code, made.json()["name"]) == (201, composed)
+    assert composed in [one["name"] for one in client.get("/v1/people").json()]
+    assert client.delete(f"/v1/people/{apart}").status_code == 204
+    boundary = b"--b\r\nContent-Disposition: form-data; "
+    body = (
+        boundary + b'name="photo"; filename="a.jpg"\r\n\r\nx\r\n' + boundary + b'name="name"\r\n\r\n\xff\r\n--b--\r\n'
+    )
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert client.post("/v1/people", content=body, headers=headers).status_code == 400

@@ -5,9 +5,11 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import wave
 import weakref
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -621,7 +623,7 @@ def test_rows_of_a_film_that_is_read_once_are_kept_where_it_is_stopped(
         lines = [process.stdout.readline() for _ in range(30)]
         process.send_signal(number)
         lines += process.stdout.readlines()
-    assert process.returncode == 0  # that is how a camera ends
+    assert process.returncode == 128 + number
     assert 30 <= pl.read_csv(tmp_path / "rows.csv").height <= len(lines)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["film.mp4", "rows.csv"]
 
@@ -635,3 +637,72 @@ def test_a_film_of_which_nothing_can_be_read_leaves_nothing(tmp_path: Path, film
     with pytest.raises(FilmError):
         analyse(broken, tmp_path / "rows.csv")
     assert [one.name for one in tmp_path.iterdir()] == ["broken.mkv"]
+
+
+def test_the_frames_of_a_film_are_read_once(film: Path) -> None:
+    with Film.open(film) as opened:
+        first = opened.frames()
+        next(first)
+        with pytest.raises(FilmError):
+            next(opened.frames())
+    with pytest.raises(FilmError):
+        next(opened.frames())
+
+
+def test_a_film_as_thin_as_a_line_is_read(tmp_path: Path, recognizer: Recognizer) -> None:
+    thin = np.zeros((2, 4000, 3), np.uint8)
+    with av.open(str(tmp_path / "thin.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height = 4000, 1
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(thin[:1])))
+        container.mux(stream.encode())
+    assert [len(frame) for frame in read(tmp_path / "thin.mkv", recognizer)] == [0]
+
+
+def test_a_camera_may_be_a_number() -> None:
+    with pytest.raises(FilmError):
+        Film.open(987)
+
+
+@pytest.mark.parametrize("name", ["rows.txt", "rows"])
+def test_a_table_of_another_kind_is_refused_before_any_work(film: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError):
+        analyse(film, tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("rate", [2, 4, 5, 10, 25])
+def test_one_expression_is_one_episode_however_few_frames_there_are(rate: int) -> None:
+    finder, shown = EpisodeFinder(rate), np.eye(50)[7]
+    for number in range(10 * rate):
+        finder.add(1, "person 1", number / rate, shown)
+    (episode,) = finder.end()
+    assert episode.end - episode.start == pytest.approx(10 - 1 / rate)
+
+
+def test_a_film_whose_sound_is_longer_than_its_picture_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "long.mkv"
+    with av.open(str(path), "w") as container:
+        picture, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        picture.width = picture.height = 64
+        for _ in range(25):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8))))
+        container.mux(picture.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 8000 * 10), np.int16), layout="mono")
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+    with Film.open(path) as film:
+        assert len(list(film.frames())) == 25
+        assert film.problem is None
+
+
+def test_a_film_may_be_closed_by_another_thread(film: Path) -> None:
+    opened = Film.open(film)
+    frames = opened.frames()
+    next(frames)
+    with ThreadPoolExecutor(1) as other:
+        rest = other.submit(lambda: len(list(frames)))
+        time.sleep(0.01)
+        opened.close()
+        assert rest.result(30) < 50

@@ -262,11 +262,15 @@ def read_checked(run: Path, name: str, meta: RunMeta) -> bytes:
 
 
 def save_arrays(
-    path: Path, arrays: dict[str, NDArray[Any]], about: dict[str, str] | None = None, private: bool = False
+    path: Path,
+    arrays: dict[str, NDArray[Any]],
+    about: dict[str, str] | None = None,
+    private: bool = False,
+    first: bool = False,
 ) -> None:
-    """Write named arrays as safetensors, with texts about them; `private`: only the user may read the file."""
+    """Write named arrays as safetensors, with texts about them; `private`, `first`: see `mien.files.replacing`."""
     content = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path, private) as temporary:
+    with replacing(path, private, first) as temporary:
         temporary.write_bytes(save(content, metadata=about))
 
 

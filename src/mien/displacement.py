@@ -32,7 +32,8 @@ DISPLACEMENT_SIZE = 2 * POINT_COUNT
 NEUTRAL_WORTH = 7
 """Photos of any expression that are worth as much as a neutral one, or several, on real people (the model card)."""
 MILD = 3.5
-"""Crop pixels that landmarks of a mild expression lie from their neutral places, at most, in the root mean square."""
+"""Crop pixels that coordinates of a mild expression lie from their neutral places at most, in the root mean square: 5
+pixels for a landmark."""
 _MILD_EDGE = 0.3
 """How blurred that limit is, pixels."""
 _FORMAT = 3
@@ -69,8 +70,14 @@ class Reference:
 
     @classmethod
     def from_mean(cls, landmarks_crop: ArrayLike, feature: NDArray[np.float32] | None = None) -> Reference:
-        """Eq. 1: the mean over all photos of a subject; shape (n, 68, 2), n > 0."""
+        """Eq. 1: the mean over all photos of a subject; shape (n, 68, 2), n > 0.
+
+        Raises:
+            DataError: no photos.
+        """
         stack = np.asarray(landmarks_crop, dtype=np.float64).reshape(-1, POINT_COUNT, 2)
+        if not len(stack):
+            raise DataError("a reference needs one photo or more")
         return cls(stack.mean(axis=0).astype(np.float32), "mean", len(stack), feature)
 
     @property
@@ -83,7 +90,11 @@ class Reference:
         return f"Reference({self.kind}, from {self.photo_count} photo{'s' * (self.photo_count != 1)}{feature})"
 
     def save(
-        self, path: str | os.PathLike[str], notes: Mapping[str, str] | None = None, private: bool = False
+        self,
+        path: str | os.PathLike[str],
+        notes: Mapping[str, str] | None = None,
+        private: bool = False,
+        first: bool = False,
     ) -> None:
         """Write it as a safetensors file, which holds no picture and runs no code.
 
@@ -93,6 +104,7 @@ class Reference:
             path: of the file.
             notes: texts to keep beside it, which `load` passes over.
             private: only the user may read and write the file.
+            first: only where there is no such file yet.
 
         Raises:
             OutputError: it cannot be written.
@@ -102,7 +114,7 @@ class Reference:
         about = {"mien": "reference", "kind": self.kind, "photo_count": str(self.photo_count), "model": self.model}
         about |= {"format": str(_FORMAT), "strangers": json.dumps([_file_name(name) for name in self.strangers])}
         about["expressive"] = json.dumps([(_file_name(name), phrase) for name, phrase in self.expressive])
-        save_arrays(Path(path), arrays, {**(notes or {}), **about}, private)
+        save_arrays(Path(path), arrays, {**(notes or {}), **about}, private, first)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Reference:
@@ -114,7 +126,7 @@ class Reference:
         try:
             with safe_open(path, "numpy") as file:
                 about = file.metadata() or {}
-                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+                arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
             if (found := int(about.get("format", "1"))) > _FORMAT:
                 raise ValueError(f"of a later version of mien: format {found}")
             kind, landmarks, identity = about["kind"], arrays["landmarks"], arrays.get("identity")

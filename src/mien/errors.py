@@ -40,7 +40,15 @@ from typing import Any, Literal
 
 
 class MienError(Exception):
-    """Base of all errors that a user can fix."""
+    """Base of all errors that a user can fix. Each can be pickled, so that it comes back from another process."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(kind: type[MienError], words: tuple[Any, ...]) -> MienError:
+    """An error as it was, whatever its class wants to be made from."""
+    return kind.__new__(kind, *words)
 
 
 class LabelError(MienError, ValueError):

@@ -28,7 +28,7 @@ _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<proces
 
 
 @contextmanager
-def replacing(path: Path, private: bool = False) -> Iterator[Path]:
+def replacing(path: Path, private: bool = False, first: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path`; what was written there replaces `path` at once at the end.
 
     On an error the temporary file is removed and `path` stays as it was. A link is followed.
@@ -36,15 +36,17 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
     Args:
         path: of the file.
         private: only the user may read and write it.
+        first: only where there is no such file yet, however many processes try at once.
 
     Raises:
         OutputError: the disk is full, the place may not be written, or holds a folder or device.
     """
+    if "\0" in os.fspath(path):
+        raise OutputError(f"{os.fspath(path)!r}: no file can have this name; choose another")
     path = Path(os.path.realpath(path))
     if os.path.exists(path) and not os.path.isfile(path):  # unlike those of Path, they never raise
         raise OutputError(f"{path}: no file but a folder or device; name a file", path=path)
-    name = path.name if len(os.fsencode(path.name)) <= _LONG_NAME else "file"
-    temporary = path.with_name(f".{name}.{_MACHINE}.{os.getpid()}-{threading.get_native_id()}.part")
+    temporary = path.with_name(f".{_short(path.name)}.{_MACHINE}.{os.getpid()}-{threading.get_native_id()}.part")
     try:
         with saying_where(path):
             if private:
@@ -53,7 +55,10 @@ def replacing(path: Path, private: bool = False) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            if first:
+                _put_first(temporary, path)
+            else:
+                os.replace(temporary, path)
     finally:
         with suppress(OSError):  # there may be none, nor a folder that could hold one
             temporary.unlink()
@@ -70,11 +75,27 @@ def remove_leftovers(folder: Path, name: str | None = None, of_all: bool = False
     with suppress(OSError):  # it is missing, or may not be read
         for path in folder.iterdir():
             match = _TEMPORARY.fullmatch(path.name)
-            if match is None or (name is not None and match["name"] != name):
+            if match is None or (name is not None and match["name"] != _short(name)):
                 continue
             if of_all or (match["machine"] == _MACHINE and not _runs(int(match["process"]))):
                 with suppress(OSError):
                     path.unlink()
+
+
+def _put_first(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without links
+        os.replace(temporary, path)
+
+
+def _short(name: str) -> str:
+    """The name of a file within that of its temporary file; of a long one some digits that no other has."""
+    if len(os.fsencode(name)) <= _LONG_NAME:
+        return name
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
 def _runs(process: int) -> bool:
@@ -121,15 +142,15 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with replacing(path) as temporary:
+def write_text(path: Path, text: str, first: bool = False) -> None:
+    """Write a text file, whole or not at all; see `replacing`."""
+    with replacing(path, first=first) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON that people can read, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+def write_json(path: Path, content: Any, first: bool = False) -> None:
+    """Write JSON that people can read, whole or not at all; see `replacing`."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n", first)
 
 
 def write_parquet(path: Path, table: pl.DataFrame) -> None:

@@ -154,7 +154,8 @@ def _read_once(
     with ExitStack() as stack:
         opened = stack.enter_context(Film.open(film))
         write = None if out is None else stack.enter_context(writing_rows(out, "top5" if top5 else "all"))
-        stack.enter_context(suppress(KeyboardInterrupt))  # a camera is read until it is stopped
+        if opened.is_live:  # a camera is read until it is stopped
+            stack.enter_context(suppress(KeyboardInterrupt))
         try:
             for frame in read(opened, recognizer, profiles, smoothing):
                 if write is not None:

@@ -89,10 +89,15 @@ def interval_by_subject(
             accuracies, the difference, -1, 0 or 1.
         subjects: n names.
         draws: resamples.
+
+    Returns:
+        lower and upper edge; no numbers where there is one subject, who says nothing about others.
     """
     _, subject = np.unique(np.asarray(subjects), return_inverse=True)
     hits = np.bincount(subject, weights=correct)
     counts = np.bincount(subject)
+    if len(counts) < 2:
+        return float("nan"), float("nan")
     resampled = np.random.default_rng(0).integers(len(counts), size=(draws, len(counts)))
     accuracies = hits[resampled].sum(axis=1) / counts[resampled].sum(axis=1)
     low, high = np.quantile(accuracies, [0.025, 0.975])

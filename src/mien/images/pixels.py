@@ -88,6 +88,7 @@ def _converter(picture: Image.Image) -> Callable[[Image.Image], RGBImage]:
 
 def over_white(strip: Image.Image) -> RGBImage:
     """A picture with transparency, laid over white."""
+    strip = strip.convert("LA") if strip.mode == "La" else strip
     ground = Image.new("RGBA", strip.size, "white")
     ground.alpha_composite(strip.convert("RGBA"))
     return np.asarray(ground.convert("RGB"))

@@ -168,7 +168,8 @@ class ExpressionModel:
             shape (n, 50), float32: the higher the likelier; the scale depends on the loss.
         """
         even = self.even_scores(features, landmarks_crop, references)
-        return self.hold_common(even, landmarks_crop, references, self._temperatures(references))
+        mild = self.mildness(landmarks_crop, references)
+        return self.hold_common(even, mild, references, self._temperatures(references))
 
     def even_scores(
         self, features: NDArray[np.float32], landmarks_crop: NDArray[np.float32], references: Sequence[Reference]
@@ -190,7 +191,7 @@ class ExpressionModel:
     def hold_common(
         self,
         scores: NDArray[np.float32],
-        landmarks_crop: NDArray[np.float32],
+        mild: NDArray[np.float64],
         references: Sequence[Reference],
         temperatures: NDArray[np.float64],
     ) -> NDArray[np.float32]:
@@ -198,19 +199,22 @@ class ExpressionModel:
 
         Args:
             scores: of `even_scores`.
-            landmarks_crop: shape (n, 68, 2), crop pixels.
+            mild: shape (n,), of `mildness`.
             references: n of them.
             temperatures: shape (n,): at which these scores are log-probabilities.
         """
         if not self.meta.common or not len(scores):
             return scores
-        mild = mildness(self.moved_from_neutral(landmarks_crop, references))
         uses = np.array([use_of(used.kind, used.photo_count) for used in references])
         held = scores.astype(np.float32)
         for use, common in self._common.items():
             rows = uses == use
             held[rows] += temperatures[rows, None] * common.log_prior(mild[rows])
         return held
+
+    def mildness(self, landmarks_crop: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
+        """How mild what each face shows is, (n,), 0..1; arguments as for `scores`."""
+        return mildness(self.moved_from_neutral(landmarks_crop, references))
 
     def probabilities(self, scores: NDArray[np.float32], references: Sequence[Reference]) -> NDArray[np.float64]:
         """Scores, (n, 50), to probabilities, calibrated by the kind of each reference and its number of photos."""
@@ -255,14 +259,16 @@ class ExpressionModel:
             reference: what the face is compared with.
 
         Returns:
-            part of the face -> probabilities, shape (50,).
+            part of the face -> probabilities, shape (50,). What is common is held to be so as for the whole face.
         """
         neutral = landmarks_crop - self.moved_from_neutral(landmarks_crop, [reference])
         changed = np.repeat(landmarks_crop, len(PARTS), axis=0)
         for row, points in zip(changed, PARTS.values(), strict=True):
             row[points] = neutral[0, points]
         references = [reference] * len(PARTS)
-        scores = self.scores(np.repeat(features, len(PARTS), axis=0), changed, references)
+        even = self.even_scores(np.repeat(features, len(PARTS), axis=0), changed, references)
+        mild = np.repeat(self.mildness(landmarks_crop, [reference]), len(PARTS))
+        scores = self.hold_common(even, mild, references, self._temperatures(references))
         return dict(zip(PARTS, self.probabilities(scores, references), strict=True))
 
     def refuse_foreign(self, reference: Reference) -> None:
@@ -271,6 +277,10 @@ class ExpressionModel:
         Raises:
             ForeignReferenceError: it was.
         """
+        if not np.isfinite(reference.landmarks).all():
+            raise ForeignReferenceError(
+                "the reference has landmarks that are no numbers; make it again from its photos"
+            )
         if reference.feature is not None and reference.feature.shape != (self.feature_size,):
             raise ForeignReferenceError(
                 f"the reference has a visual feature of {reference.feature.shape}, and these weights of "

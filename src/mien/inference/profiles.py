@@ -9,6 +9,7 @@ A profile is a reference with a name: means of landmarks and features, never a p
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from contextlib import suppress
@@ -18,7 +19,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from mien.displacement import Reference
-from mien.errors import DataError, ForeignReferenceError, MienError, ProfileError
+from mien.errors import DataError, ForeignReferenceError, MienError, OutputError, ProfileError
 from mien.files import saying_where
 from mien.inference.model import WEIGHTS, ExpressionModel
 
@@ -67,7 +68,7 @@ class SubjectProfile:
         """
         target = _path_of(self.name) if path is None else Path(path)
         if not replacing and os.path.lexists(target):
-            raise ProfileError(f"{self.name} is enrolled already; add --replace, or choose another name", self.name)
+            raise self._is_enrolled()
         if path is None:
             _make_private(target.parent)
         notes = {
@@ -78,8 +79,17 @@ class SubjectProfile:
             "neutral_photos": str(self.neutral_count),
             "enrolled": self.enrolled,
         }
-        self.reference.save(target, notes, private=True)
+        try:
+            self.reference.save(target, notes, private=True, first=not replacing)
+        except OutputError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            raise self._is_enrolled() from error  # by another process, at this moment
         return target
+
+    def _is_enrolled(self) -> ProfileError:
+        message = f"{self.name} is enrolled already; add --replace, or choose another name"
+        return ProfileError(message, self.name)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SubjectProfile:

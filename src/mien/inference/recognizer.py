@@ -52,7 +52,7 @@ class Recognizer:
     def __init__(
         self, model: ExpressionModel, *, trust_reference: bool = False, unsure_below: float = UNSURE_BELOW
     ) -> None:
-        if not isinstance(unsure_below, int | float) or not 0 <= unsure_below <= 1:
+        if not isinstance(unsure_below, int | float | np.floating) or not 0 <= unsure_below <= 1:
             raise MienError(f"unsure_below={unsure_below!r} is no probability; choose one from 0 to 1")
         self._model = model
         self.trust_reference = trust_reference

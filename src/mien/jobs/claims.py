@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -62,7 +63,12 @@ def claim_folder(
         if os.path.exists(folder) and any(place != path.parent or any(place.iterdir()) for place in folder.iterdir()):
             raise OtherContentError(f"{folder}: exists with other content; choose a new or an empty folder")
         path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"parameters": parameters})
+    try:
+        write_json(path, {"parameters": parameters}, first=True)
+    except OutputError as error:
+        if error.errno != errno.EEXIST:
+            raise
+        return claim_folder(folder, marker, parameters, remedy, wording)  # another process was quicker: look again
     return False
 
 

@@ -84,10 +84,14 @@ class Bodies:
         return self._limits.frame_bytes if path.endswith(_FRAMES) else self._limits.request_bytes
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
 def _refuse_length(headers: Headers, most: int) -> None:
     said = headers.get("content-length", "0")
     if said.isdigit() and int(said) > most:
-        raise Problem("too-large", f"{int(said) / 1e6:.1f} MB; {most / 1e6:.0f} MB are taken at most")
+        raise Problem("too-large", f"{_size(int(said))}; {_size(most)} are taken at most")
 
 
 def _counting(receive: Receive, most: int) -> Receive:
@@ -98,7 +102,7 @@ def _counting(receive: Receive, most: int) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > most:
-            raise Problem("too-large", f"over {most / 1e6:.0f} MB")
+            raise Problem("too-large", f"over {_size(most)}")
         return message
 
     return counted
@@ -133,6 +137,11 @@ class Form:
 class _InMemory(MultiPartParser):
     spool_max_size = 1 << 40  # never to a file; `Bodies` bounds them
 
+    def on_part_end(self) -> None:
+        if self._current_part.file is None:
+            self._current_part.data.decode(self._charset)  # what is no text is refused, not taken for Latin 1
+        super().on_part_end()
+
 
 async def read_form(request: Request, limits: Limits, texts: frozenset[str], most: int | None = None) -> Form:
     """The form of a request.
@@ -151,7 +160,7 @@ async def read_form(request: Request, limits: Limits, texts: frozenset[str], mos
     most = limits.photos if most is None else most
     try:
         parser = _InMemory(
-            request.headers, _stream(request), max_files=_FILES, max_fields=_TEXTS, max_part_size=_LONGEST_TEXT
+            request.headers, stream_of(request), max_files=_FILES, max_fields=_TEXTS, max_part_size=_LONGEST_TEXT
         )
         parts = (await parser.parse()).multi_items()
     except (MultiPartException, FormParserError, KeyError, ValueError, UnicodeDecodeError) as error:
@@ -175,10 +184,11 @@ async def read_form(request: Request, limits: Limits, texts: frozenset[str], mos
 
 async def read_body(request: Request) -> bytes:
     """The whole body; `Bodies` bounds it."""
-    return b"".join([chunk async for chunk in _stream(request)])
+    return b"".join([chunk async for chunk in stream_of(request)])
 
 
-async def _stream(request: Request) -> AsyncGenerator[bytes, None]:
+async def stream_of(request: Request) -> AsyncGenerator[bytes, None]:
+    """The body as it comes; a client that goes away is a `Problem`."""
     try:
         async for chunk in request.stream():
             yield chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def begin(run: Any, memory: int, progress: Array[c_longlong]) -> None:
     work.begin(run, memory, _NICENESS)
 
 
-def read_film(path: str, folder: str, number: int, given: work.Given, most_frames: int) -> dict[str, Any]:
+def read_film(path: str, folder: str, number: int, given: work.Given, most_frames: int) -> tuple[int, bytes]:
     """Read a film to its end, see `FilmAnswer`.
 
     Args:
@@ -61,7 +62,7 @@ def read_film(path: str, folder: str, number: int, given: work.Given, most_frame
         watchers=lambda found: [reader],
         progress=tell,
     )
-    return {
+    answer = {
         "frames": summary.frames,
         "duration": round(summary.duration, 3),
         "problem": None if summary.problem is None else summary.problem.reason,
@@ -87,6 +88,7 @@ def read_film(path: str, folder: str, number: int, given: work.Given, most_frame
         ],
         "faces": reader.faces,
     }
+    return summary.frames, json.dumps(answer, separators=(",", ":")).encode()
 
 
 class _Readings:

@@ -127,9 +127,8 @@ class FilmJob:
         try:
             work.mkdir()
             path, folder = str(self._folder / "film"), str(work)
-            read = await self._workers.read_film(self._number, path, folder, given, most_frames)
-            self._frames = (read["frames"], read["frames"])
-            self.answer = await asyncio.to_thread(lambda: json.dumps(read, separators=(",", ":")).encode())
+            frames, self.answer = await self._workers.read_film(self._number, path, folder, given, most_frames)
+            self._frames = (frames, frames)
         except Problem as problem:
             self.problem = problem
         except asyncio.CancelledError:

@@ -33,7 +33,7 @@ def serve(settings: ServerSettings, tell: Callable[[str], None], debug: bool = F
     """
     if settings.run is not None:
         load_meta(settings.run)  # what is no run is refused before anything starts
-    for name in ("uvicorn", "asyncio"):
+    for name in ("uvicorn", "asyncio", "python_multipart"):
         logging.getLogger(name).setLevel(logging.ERROR if debug else logging.CRITICAL)
     with closing(_listen(settings)) as listening:
         app = create_app(settings)

@@ -395,6 +395,8 @@ def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
 
 def _verdict(edges: tuple[float, float], claimed: bool) -> str:
     """By the interval of the difference, and whether the paper claims that it is above zero."""
+    if np.isnan(edges[0]):
+        return "unknown, for one subject says nothing about others"
     if edges[0] > 0:
         return "better, as in the paper" if claimed else "better"
     if edges[1] < 0:

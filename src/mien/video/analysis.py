@@ -13,6 +13,7 @@ known of its person by the end, smooths, and writes the table. Neither holds mor
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -21,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from safetensors.numpy import load_file
 
 from mien.artifacts import save_arrays
 from mien.displacement import Reference
-from mien.errors import FilmError
+from mien.errors import FilmError, MienError, OutputError
 from mien.files import write_parquet
 from mien.inference import ExpressionModel, Recognizer, SubjectProfile
 from mien.jobs.claims import claim_folder, name_and_value, working_in
@@ -39,7 +40,7 @@ from mien.video.live import SMOOTHING
 from mien.video.people import People
 from mien.video.reading import Film
 from mien.video.smoothing import Smoother
-from mien.video.table import QUALITY, Probabilities, Rows, join_tables, to_table
+from mien.video.table import QUALITY, TABLES, Probabilities, Rows, join_tables, to_table
 from mien.video.tracking import Tracker
 
 PIECE = 600
@@ -138,6 +139,10 @@ def analyse(
         ForeignReferenceError: a profile of other weights.
         OutputError: the table cannot be written, or another process works at it.
     """
+    if out is not None and out.suffix.lower() not in TABLES:
+        raise OutputError(f"{out}: name a file that ends in {', '.join(TABLES)}")
+    if probabilities not in get_args(Probabilities):
+        raise MienError(f"probabilities={probabilities!r}: choose one of {', '.join(get_args(Probabilities))}")
     recognizer = recognizer or Recognizer.load()
     with ExitStack() as stack:
         film = stack.enter_context(Film.open(source))
@@ -234,7 +239,7 @@ def _second_pass(
     known = tuple(PersonSummary(n, names[n], counts[n], references[n], enrolled[n]) for n in names)
     film = first.film
     summary = FilmSummary(film.name, first.frames, first.last, first.faces, known, (), film.problem)
-    watching, episodes = watchers(summary), EpisodeFinder()
+    watching, episodes = watchers(summary), EpisodeFinder(first.film.rate)
     parts = []
     for number, (rows, smoothed) in enumerate(_readings(first, references, smoothing)):
         for person, time, row in zip(rows.person.tolist(), rows.time.tolist(), smoothed, strict=True):
@@ -308,6 +313,11 @@ def _worded(name: str, value: Any) -> str:
     return name_and_value(name, value)
 
 
+def _digest(reference: Reference) -> str:
+    arrays = (reference.landmarks, reference.feature, reference.identity)
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays if array is not None)).hexdigest()[:8]
+
+
 def _describe(film: Path, model: ExpressionModel, profiles: Sequence[SubjectProfile]) -> dict[str, Any]:
     """What the first pass depends on."""
     status = film.stat()
@@ -317,5 +327,5 @@ def _describe(film: Path, model: ExpressionModel, profiles: Sequence[SubjectProf
         "size": status.st_size,
         "changed": status.st_mtime_ns,
         "weights": model.identity,
-        "profiles": [f"{profile.name}, {profile.enrolled}" for profile in profiles],
+        "profiles": [f"{profile.name}, {profile.enrolled}, {_digest(profile.reference)}" for profile in profiles],
     }

@@ -12,7 +12,7 @@ from mien.labels import CLASSES, NEUTRAL, CompoundEmotion
 SHORTEST = 0.2
 """Seconds; what is shorter is no episode."""
 _GAP = 0.2
-"""Seconds without a reading after which an episode has ended."""
+"""Seconds without a reading after which an episode has ended; one and a half frames where there are few a second."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,14 @@ class _Open:
 
 
 class EpisodeFinder:
-    """Finds episodes; feed it readings in order of time."""
+    """Finds episodes; feed it readings in order of time.
 
-    def __init__(self) -> None:
+    Args:
+        rate: frames a second.
+    """
+
+    def __init__(self, rate: float = 25.0) -> None:
+        self._gap = max(_GAP, 1.5 / rate)
         self._open: dict[int, _Open] = {}
         self.found: list[Episode] = []
 
@@ -60,8 +65,8 @@ class EpisodeFinder:
         """Take a reading, (50,)."""
         index = int(np.argmax(probabilities))
         current = self._open.get(person)
-        if current is not None and (current.index != index or time - current.end > _GAP):
-            if time - current.end <= _GAP:
+        if current is not None and (current.index != index or time - current.end > self._gap):
+            if time - current.end <= self._gap:
                 current.end = time
             self._close(person)
             current = None

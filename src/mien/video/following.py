@@ -76,8 +76,8 @@ def follow(
         for frame in frames:
             tracked = tracker.step(frame)
             wanted = state_every and (frame.number + 1) % state_every == 0
-            batch.append((frame, tracked, tracker.to_arrays() if wanted else None))
-            if at_once or len(batch) >= _TOGETHER or sum(len(faces) for _, faces, _ in batch) >= _TOGETHER:
+            batch.append((frame, tracked, tracker.in_doubt, tracker.to_arrays() if wanted else None))
+            if at_once or len(batch) >= _TOGETHER or sum(len(faces) for _, faces, *_ in batch) >= _TOGETHER:
                 waiting.append((batch, pool.submit(model.encode, _crops(batch))))
                 batch = []
             while len(waiting) > (0 if at_once else 1):
@@ -87,18 +87,19 @@ def follow(
             yield from _finish(*waiting.popleft(), people)
 
 
-_Pending = tuple[Frame, list[Tracked], dict[str, NDArray[Any]] | None]
+_Pending = tuple[Frame, list[Tracked], frozenset[int], dict[str, NDArray[Any]] | None]
 
 
 def _crops(batch: list[_Pending]) -> NDArray[np.uint8]:
-    crops = [tracked.face.crop for _, faces, _ in batch for tracked in faces]
+    crops = [tracked.face.crop for _, faces, *_ in batch for tracked in faces]
     return np.stack(crops) if crops else np.zeros((0, 1, 1, 3), np.uint8)
 
 
 def _finish(batch: list[_Pending], encoded: Future[NDArray[np.float32]], people: People) -> Iterator[FollowedFrame]:
     features = iter(encoded.result())
-    for frame, tracked, state in batch:
-        here = {people.of_track[one.track] for one in tracked if one.track in people.of_track}
+    for frame, tracked, in_doubt, state in batch:
+        tracks = {one.track for one in tracked} | in_doubt
+        here = {people.of_track[track] for track in tracks if track in people.of_track}
         faces = []
         for one in tracked:
             feature = next(features)

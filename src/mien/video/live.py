@@ -21,7 +21,7 @@ SMOOTHING = 0.15
 
 
 def read(
-    source: str | os.PathLike[str] | Film,
+    source: str | os.PathLike[str] | int | Film,
     recognizer: Recognizer | None = None,
     profiles: Sequence[SubjectProfile] = (),
     smoothing: float = SMOOTHING,

@@ -163,14 +163,14 @@ class People:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All that is known, to go on later."""
-        profiles = [profile.name for profile in self._profiles]
+        places = {id(profile): place for place, profile in enumerate(self._profiles)}
         arrays: dict[str, NDArray[Any]] = {
             "people.tracks": np.array(
                 [[t, p, self._begun[t][1]] for t, p in self.of_track.items()], np.int64
             ).reshape(-1, 3),
             "people.begun": np.array([self._begun[t][0] for t in self.of_track], np.float64),
             "people.profiles": np.array(
-                [-1 if p.profile is None else profiles.index(p.profile.name) for p in self.people], np.int64
+                [-1 if p.profile is None else places[id(p.profile)] for p in self.people], np.int64
             ),
             "people.sampling": np.array([[p.spacing, p.sampled] for p in self.people], np.float64).reshape(-1, 2),
         }

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -68,18 +69,19 @@ class Film:
         self.rate = float(self._stream.average_rate or self._stream.guessed_rate or _USUAL_RATE)
         self.duration = _duration(container, self._stream)
         self.problem: FilmError | None = None
-        self._coming: list[Generator[Frame, None, None]] = []
+        self._spent = self._closing = False
+        self._coming: Generator[Frame, None, None] | None = None
 
     @classmethod
-    def open(cls, source: str | os.PathLike[str]) -> Film:
-        """Open a film by its path, or a camera by its number or device (`0`, `/dev/video0`).
+    def open(cls, source: str | os.PathLike[str] | int) -> Film:
+        """Open a film by its path, or a camera by its number or device (0, `0`, `/dev/video0`).
 
         Raises:
             FilmError: no such file or camera, no film, or one without a picture.
             MissingExtraError: the extra `video` is not installed.
         """
         av = require("av", "video")
-        name = os.fspath(source)
+        name = str(source) if isinstance(source, int) else os.fspath(source)
         camera = _camera(name)
         if camera is None:
             _refuse_what_is_no_file(name)
@@ -107,20 +109,30 @@ class Film:
             start: number of the first that is wanted; those before are decoded but not converted.
 
         Raises:
-            FilmError: not one frame can be decoded.
+            FilmError: not one frame can be decoded; or they were asked for before, or the film is closed.
         """
+        if self._spent:
+            raise FilmError("its frames are read once; open it anew", self.name)
+        self._spent = True
         frames = self._decode(start)
         if self.is_live:  # a camera's come when they come
             yield from frames
             return
-        coming = ahead(frames, _AHEAD, "decode")
-        self._coming.append(coming)
-        yield from coming
+        self._coming = ahead(frames, _AHEAD, "decode")
+        try:
+            yield from self._coming
+        finally:
+            if self._closing:
+                self._container.close()
 
     def close(self) -> None:
-        """Close the file or camera."""
-        for coming in self._coming:  # FFmpeg must not lose what a thread still decodes
-            coming.close()
+        """Close the file or camera; where another thread asks for a frame at this moment, as soon as it has it."""
+        self._spent = self._closing = True
+        if self._coming is not None:
+            try:
+                self._coming.close()  # FFmpeg must not lose what a thread still decodes
+            except ValueError:  # it is being asked; it ends after the frame at hand
+                return
         self._container.close()
 
     def __enter__(self) -> Film:
@@ -136,6 +148,8 @@ class Film:
             first = time if first is None else first
             moved = None if time is None or first is None else time - first
             last = moved if moved is not None and moved > last else last + 1 / self.rate
+            if self._closing:
+                return
             if number >= start:
                 yield _to_frame(number, last, picture)
             number += 1
@@ -174,7 +188,7 @@ class Film:
 def _to_frame(number: int, time: float, picture: Any) -> Frame:
     scale = max(1.0, max(picture.width, picture.height) / LONGEST)
     if scale > 1:
-        sides = (round(picture.width / scale), round(picture.height / scale))
+        sides = (max(1, round(picture.width / scale)), max(1, round(picture.height / scale)))
         image = picture.to_ndarray(format="rgb24", width=sides[0], height=sides[1])
         scale = picture.width / sides[0]
     else:
@@ -187,6 +201,9 @@ def _to_frame(number: int, time: float, picture: Any) -> Frame:
 def _duration(container: Any, stream: Any) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
+    said = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska
+    if said is not None:
+        return 3600 * int(said[1]) + 60 * int(said[2]) + float(said[3])
     return float(container.duration) / 1e6 if container.duration else None
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BOX = ("left", "top", "right", "bottom")
 QUALITY = tuple(field.name for field in fields(Quality))
 TOP = 5
+TABLES = (".parquet", ".csv", ".jsonl")
+"""How the names of tables end."""
 Probabilities = Literal["all", "top5"]
 
 

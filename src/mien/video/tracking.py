@@ -89,6 +89,11 @@ class Tracker:
         self._next, self._searches, self._searched = 0, 0, -np.inf
         self._small: Small | None = None
 
+    @property
+    def in_doubt(self) -> frozenset[int]:
+        """Numbers of the tracks that are followed, but not given, for their face may be gone."""
+        return frozenset(track.number for track in self._tracks if track.doubts)
+
     def step(self, frame: Frame) -> list[Tracked]:
         """The faces of the next frame, those that are in doubt left out."""
         if self._is_cut(frame.image):

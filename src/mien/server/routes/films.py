@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from mien.server.answers import FilmAnswer, FilmState
-from mien.server.bodies import FILMS
+from mien.server.bodies import FILMS, stream_of
 from mien.server.films import FilmJob
 from mien.server.problems import Problem, responses
 from mien.server.routes.forms import raw_of
@@ -107,7 +107,7 @@ async def _write(request: Request, path: Path) -> int:
     """Write what comes; returns how many bytes came."""
     size = 0
     with path.open("wb") as file:
-        async for chunk in request.stream():
+        async for chunk in stream_of(request):
             size += len(chunk)
             await asyncio.to_thread(file.write, chunk)
     return size

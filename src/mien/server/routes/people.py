@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -33,7 +34,7 @@ async def enroll(request: Request, state: State) -> Any:
     """Keep what somebody looks like on this machine's disk: means of landmarks and features, no picture."""
     limits = state.settings.limits
     form = await read_form(request, limits, frozenset(("name", "neutral", "replace")))
-    name = form.texts.get("name", "")
+    name = unicodedata.normalize("NFC", form.texts.get("name", ""))
     if not name:
         raise Problem("invalid", "name: whose photos are these?")
     neutral, replacing = (chosen(form, field, "false") == "true" for field in ("neutral", "replace"))
@@ -45,7 +46,7 @@ async def enroll(request: Request, state: State) -> Any:
 
 
 @router.delete("/{name}", status_code=204, responses=responses("unknown-person"))
-async def forget(name: Annotated[str, Path(max_length=64)], state: State) -> Response:
+async def forget(name: Annotated[str, Path(max_length=256)], state: State) -> Response:
     """Delete a profile."""
     await state.workers.do(work.forget_person, name)
     return Response(status_code=204)

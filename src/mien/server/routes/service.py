@@ -36,7 +36,7 @@ async def metrics(state: State) -> Response:
     return Response(state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.post("/session", status_code=204, responses=responses("malformed", "invalid", "not-signed-in"))
+@router.post("/session", status_code=204, responses=responses("malformed", "too-large", "invalid", "not-signed-in"))
 async def sign_in(given: SignIn, state: State) -> Response:
     """Get a cookie for the token, as the page does."""
     cookie = state.sessions.sign_in(given.token)

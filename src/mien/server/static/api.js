@@ -66,6 +66,9 @@ export function followFilm(film, told) {
     source.addEventListener("progress", (event) => told(JSON.parse(event.data)));
     source.addEventListener("done", end);
     source.addEventListener("failed", end);
+    source.addEventListener("error", () => { // it tries again by itself, unless it was refused
+      if (source.readyState === EventSource.CLOSED) reject(new Problem({ title: text("problem.network"), remedy: "", status: 0 }));
+    });
   });
 }
 

@@ -11,39 +11,54 @@ const WIDTH = 400; // of the frames that are sent
 const AT_ONCE = 3; // one is read while the next is on its way
 const WORDS = 400; // milliseconds for which words and grid stay, so that they can be read
 let running = null; // { stream, camera, stamps, last, told }
+let starting = null; // of the start under way
 let panel = null;
 
 export function startCamera() {
   panel = makeAnswer();
   byId("camera-answer").append(panel.words, panel.grid);
-  byId("camera-start").addEventListener("click", () => (running ? stopCamera() : start()));
+  byId("camera-start").addEventListener("click", () => (running || starting ? stopCamera() : start()));
   byId("camera-neutral").addEventListener("click", chooseNeutral);
 }
 
 async function start() {
   const video = byId("camera-video");
-  let stream = null;
+  const mine = {};
+  starting = mine;
+  let [stream, camera] = [null, null];
   try {
     stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: { ideal: 20 }, facingMode: "user" } });
-    const { camera } = await api.beginCamera();
-    running = { stream, camera, stamps: [], last: -1, told: 0 };
+    if (starting === mine) ({ camera } = await api.beginCamera());
   } catch (error) {
-    stream?.getTracks().forEach((track) => track.stop());
+    end(stream, camera);
+    if (starting !== mine) return;
+    starting = null;
     say(error instanceof api.Problem ? error.message : text("camera.denied", { reason: error.message ?? error.name }), true);
     return;
   }
+  if (starting !== mine) { // stopped, or left, while the browser asked
+    end(stream, camera);
+    return;
+  }
+  starting = null;
+  running = { stream, camera, stamps: [], last: -1, told: 0 };
   video.srcObject = stream;
   await video.play();
   byId("camera-work").hidden = false;
   byId("camera-neutral").disabled = false;
   byId("camera-start").textContent = text("camera.stop");
-  for (let i = 0; i < AT_ONCE; i += 1) loop(running);
+  for (let i = 0; i < AT_ONCE && running; i += 1) loop(running);
+}
+
+function end(stream, camera) {
+  stream?.getTracks().forEach((track) => track.stop());
+  if (camera) api.endCamera(camera).catch(() => null);
 }
 
 export function stopCamera() {
+  starting = null;
   if (!running) return;
-  running.stream.getTracks().forEach((track) => track.stop());
-  api.endCamera(running.camera).catch(() => null);
+  end(running.stream, running.camera);
   running = null;
   byId("camera-work").hidden = true;
   byId("camera-neutral").disabled = true;

@@ -62,7 +62,7 @@ async function read(file) {
   } catch (error) {
     if (!signal.aborted) say(error.message, true);
   } finally {
-    box.hidden = true;
+    if (ending.signal === signal) box.hidden = true; // else it shows the next film
     if (film && !signal.aborted) api.forgetFilm(film).catch(() => null);
   }
 }

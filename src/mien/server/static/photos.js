@@ -232,7 +232,7 @@ function makeFigure() {
     problem.textContent = item.problem ? item.problem.message : "";
     const isNeutral = item === neutralItem && reference.chosen().mode === "session";
     neutral.textContent = text(isNeutral ? "reference.neutralDone" : "reference.neutral");
-    neutral.disabled = !face || isNeutral;
+    neutral.disabled = !face || isNeutral || item.place > 0; // a reference is made of the largest face
     stage.querySelector("svg")?.remove();
     stage.hidden = !item.bitmap;
     if (!item.bitmap) return;
