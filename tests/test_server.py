@@ -426,6 +426,9 @@ def test_a_token_is_asked_for_and_the_code_of_the_address_is_good_once(tmp_path:
         assert httpx.get(f"{guarded.address}/v1/people", headers={"cookie": cookies}).status_code == 200
         with httpx.Client(base_url=guarded.address, timeout=60) as guessing:
             assert guessing.post("/v1/session", json={"token": "x" * 100_000}).status_code == 413
+            pieces = (b"x" * 1000 for _ in range(100))  # without a length that is known before
+            json_like = {"content-type": "application/json"}
+            assert guessing.post("/v1/session", content=pieces, headers=json_like).status_code == 413
             for name in ("token", "%74oken"):
                 answers = {guessing.get(f"/?{name}=guess{i}").status_code for i in range(400)}
                 assert 429 in answers  # nobody guesses for long

@@ -43,6 +43,8 @@ class Bodies:
             return
         in_memory = scope["path"] != FILMS
         most, counted, ended, begun = self._most(scope["path"]), 0, False, False
+        refused: Problem | None = None
+        replaced = False
 
         async def bounded() -> Message:
             nonlocal counted, ended
@@ -61,14 +63,28 @@ class Bodies:
                     raise Problem("busy", "too many photos are on their way at once")
             return message
 
+        counting = _counting(bounded, most)
+
+        async def remembering() -> Message:
+            nonlocal refused
+            try:
+                return await counting()
+            except Problem as problem:
+                refused = problem
+                raise
+
         async def noting(message: Message) -> None:
-            nonlocal begun
+            nonlocal begun, replaced
+            if refused is not None and not begun:  # what reads JSON calls any trouble with a body malformed
+                begun = replaced = True
+                await refused.response()(scope, receive, send)
             begun = True
-            await send(message)
+            if not replaced:
+                await send(message)
 
         try:
             _refuse_length(Headers(scope=scope), most)
-            await self._app(scope, _counting(bounded, most), noting)
+            await self._app(scope, remembering, noting)
         except Problem as problem:
             if begun:
                 raise
