@@ -650,3 +650,47 @@ def test_words_that_name_nothing_are_refused(tmp_path: Path) -> None:
         Preparation(split="papr").run(read_source(tmp_path / "faces"), tmp_path / "out")
     with pytest.raises(MienError):
         open_landmarker("dlib")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("line", "label"), [("happy,3_5", "3_5"), ("sad,1_6", "1_6"), ("3_5,happy", "3_5")])
+def test_of_several_labels_in_a_line_the_pair_counts(tmp_path: Path, line: str, label: str) -> None:
+    (tmp_path / "labels.csv").write_text(f"photo,dominant,label\nSample_003_001.jpg,{line}\n")
+    assert read_label_lines(tmp_path / "labels.csv") == {"sample_003_001.jpg": [label]}
+
+
+def test_a_line_with_two_labels_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("Sample_003_001.jpg,happy,sad\n")
+    with pytest.raises(DataError):
+        read_label_lines(tmp_path / "labels.csv")
+
+
+def test_crops_that_are_gone_when_a_preparation_goes_on_are_made_again(faces: Path, tmp_path: Path) -> None:
+    preparation = Preparation(validation=0.2, test=0.2, shard_size=4)
+    preparation.run(read_source(faces), tmp_path / "whole")
+
+    def stop(done: int, _: int) -> None:
+        if done > 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        preparation.run(read_source(faces), tmp_path / "stopped", progress=stop)
+    (tmp_path / "stopped" / "crops-224.npy").unlink()
+    preparation.run(read_source(faces), tmp_path / "stopped")
+    for name in ("crops-224.npy", "samples.parquet"):
+        assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_one_file_in_place_of_many_photos_is_told_once_and_quickly() -> None:
+    many = pl.DataFrame({
+        "path": [f"{i}.jpg" for i in range(20_000)], "subject": [f"{i % 7000}" for i in range(20_000)],
+        "split": ["train" if i < 19_999 else "test" for i in range(20_000)],
+    }).with_columns(file_hash=pl.lit("x"))  # fmt: skip
+    leaks = [leak for leak in find_leaks(many) if leak.kind == "same file"]
+    assert [leak.across for leak in leaks] == [True]
+
+
+def test_numbers_and_bytes_of_a_parquet_table_are_texts(tmp_path: Path) -> None:
+    rows = {"path": [b"a.jpg", b"b.jpg"], "subject": [3.0, 4.0], "label": ["1_1", None]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "photos.parquet")
+    table = read_source(tmp_path / "photos.parquet").table
+    assert list(table.select("path", "subject", "label").iter_rows()) == [("a.jpg", "3", "1_1"), ("b.jpg", "4", None)]

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -147,3 +148,8 @@ def test_a_damaged_log_of_training_is_named(
 def test_one_subject_says_nothing_about_others() -> None:
     assert np.isnan(interval_by_subject(np.array([True, False]), ["ann", "ann"])).all()
     assert not np.isnan(interval_by_subject(np.array([True, False]), ["ann", "bob"])).any()
+
+
+def test_figures_of_one_subject_are_json(prepared: PreparedSet, trained: Path) -> None:
+    (result,) = evaluate({"run": trained}, prepared.select("test"))
+    assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["top1_interval"] is None

@@ -523,3 +523,14 @@ def test_resizing_keeps_the_mean_and_one_is_the_same_array() -> None:
 def test_small_arrays_are_read_as_they_are() -> None:
     image = np.zeros((40, 50, 3), dtype=np.uint8)
     assert PhotoArray(image).read(8).image is image
+
+
+@pytest.mark.parametrize("mode", ["RGBa", "La"])
+def test_transparent_pictures_are_white_where_nothing_is_whatever_their_mode(mode: str) -> None:
+    clear = Image.new("RGBA" if mode == "RGBa" else "LA", (64, 64), 0).convert(mode)
+    assert (read_rgb(clear) == 255).all()
+
+
+def test_the_colours_of_lab_are_no_transparency() -> None:
+    grey = Image.new("LAB", (64, 64), (128, 128, 128))
+    assert abs(read_rgb(grey).astype(float).mean() - 119) < 5

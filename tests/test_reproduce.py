@@ -39,7 +39,7 @@ def test_a_report_has_the_papers_figure_in_every_cell_and_says_what_is_missing(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:
     methods = study_methods("quick")
-    parts = {name: prepared.select(name) for name in ("validation", "test")}
+    parts = {"validation": prepared.select("validation", "train"), "test": prepared.select("test")}
     results = {}
     for key in ("landmark-svm", "displacement-svm"):
         run = tmp_path / key

@@ -169,3 +169,12 @@ def test_a_zip_whose_data_is_damaged_is_refused(tmp_path: Path) -> None:
     path.write_bytes(bytes(content))
     with pytest.raises(DataError):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(("line", "label"), [
+    ("5_7", "5_7"), ("happily surprised", "5_7"), ("a.jpg\thappily surprised", "5_7"), ("a.jpg 3_6", "3_6"),
+    ("Sadly angry", "6_1"), ("a.jpg happy", "5_5"),
+])  # fmt: skip
+def test_labels_of_a_submission_may_be_words(tmp_path: Path, line: str, label: str) -> None:
+    (tmp_path / "labels.txt").write_text(f"{line}\n")
+    assert indices_to_texts(read_predictions(tmp_path / "labels.txt")) == [label]

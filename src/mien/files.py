@@ -145,7 +145,7 @@ def hash_file(path: Path) -> str:
 def write_text(path: Path, text: str, first: bool = False) -> None:
     """Write a text file, whole or not at all; see `replacing`."""
     with replacing(path, first=first) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_json(path: Path, content: Any, first: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -58,7 +59,7 @@ def print_results(results: Sequence[Result]) -> None:
             result.name,
             *(f"{share:.3f}" for share in result.accuracies),
             f"{result.misclassification:.2f}",
-            f"{result.interval[0]:.3f} to {result.interval[1]:.3f}",
+            "one subject" if math.isnan(result.interval[0]) else "{:.3f} to {:.3f}".format(*result.interval),
         ]
         for result in results
     ]

@@ -36,15 +36,16 @@ def open_crops(path: Path, count: int, size: int) -> NDArray[np.uint8]:
     return crops
 
 
-def lay_out_crops(path: Path, count: int, size: int) -> None:
-    """Make the file at its full size, if it is not there: a NumPy header, then zeros."""
+def lay_out_crops(path: Path, count: int, size: int) -> bool:
+    """Make the file at its full size, if it is not there: a NumPy header, then zeros. Gives whether it was made."""
     shape = (count, size, size, 3)
     if path.is_file() and path.stat().st_size == _header_size(path) + math.prod(shape):
-        return
+        return False
     with replacing(path) as temporary, temporary.open("wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         file.truncate(file.tell() + math.prod(shape))
+    return True
 
 
 def save_crops(path: Path, crops: NDArray[np.uint8]) -> None:

@@ -29,6 +29,7 @@ TRUTH_FILE = "truth.parquet"
 """Of a synthetic set, which is laid out in the same way: what is true of each photo."""
 _HEADER_LINES = 3
 """Lines at the top of a label file that may say something else."""
+_PAIR = re.compile(r"[1-7N]_[1-7N]")
 _PHOTO = re.compile(r"Sample_(?P<subject>\d{3,})_(?P<index>\d{3,})\.jpe?g", re.IGNORECASE)
 
 
@@ -140,8 +141,12 @@ def read_label_lines(path: Path) -> dict[str, list[str]]:
                 "the label file (--labels)"
             )
             raise DataError(message, path=path, line=number)
-        found = [label for text in others if (label := label_or_none(text))]
-        label = found[0] if len(found) == 1 else parse_label(others[0], path, number)
+        found = {label for text in others if (label := label_or_none(text))}
+        found = {label for text in others if _PAIR.fullmatch(text) and (label := label_or_none(text))} or found
+        if len(found) > 1:
+            message = f"{path}, line {number}: says {' and '.join(sorted(found))}; leave one label in it"
+            raise DataError(message, path=path, line=number)
+        label = found.pop() if found else parse_label(others[0], path, number)
         assert label is not None
         labels.setdefault(name.lower(), []).append(label)
     if not labels:

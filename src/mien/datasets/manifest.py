@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import math
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
@@ -242,6 +243,10 @@ def _words(cells: Iterable[str]) -> set[str]:
 
 
 def _text_or_none(value: object) -> str | None:
+    if isinstance(value, bytes):  # as some programs write text into Parquet
+        value = value.decode(errors="replace")
+    if isinstance(value, float):  # a column of numbers with gaps
+        value = None if math.isnan(value) else int(value) if value.is_integer() else value
     text = "" if value is None else str(value).strip()
     return text or None
 

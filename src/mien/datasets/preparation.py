@@ -189,13 +189,16 @@ class Preparation:
     ) -> pl.DataFrame:
         """Do the shards that are missing, and give the rows of all."""
         with saying_where(out):
-            lay_out_crops(out / crops_file(self.crop_size), manifest.table.height, self.crop_size)
+            is_new = lay_out_crops(out / crops_file(self.crop_size), manifest.table.height, self.crop_size)
         pixels = _Pixels(self.crop_size, self.landmark_size, self.landmarker, self.alignment, self.whole_without_face)
         folder, root = out.absolute(), manifest.root.absolute()
         shards = [
             _Shard(folder, number, root, start, manifest.table.slice(start, self.shard_size), pixels)
             for number, start in enumerate(range(0, manifest.table.height, self.shard_size))
         ]
+        for shard in shards:  # what had been collected went with the file of the crops
+            if is_new and not os.path.isfile(shard.uncollected):
+                shard.marker.unlink(missing_ok=True)
         run_shards(shards, _prepare_shard, executor, _collect_crops, progress)
         samples = pl.concat([pl.read_parquet(shard.marker) for shard in shards])
         write_parquet(out / SAMPLES_FILE, samples)

@@ -276,7 +276,12 @@ class PreparedSet:
     @cached_property
     def crops(self) -> NDArray[np.uint8]:
         """All crops of the whole set, memory-mapped, (N, size, size, 3); index it with `rows`."""
-        count = pl.scan_parquet(self.path / SAMPLES_FILE).select(pl.len()).collect().item()
+        try:
+            count = pl.scan_parquet(self.path / SAMPLES_FILE).select(pl.len()).collect().item()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(
+                f"{self.path / SAMPLES_FILE}: gone, or damaged, since it was opened", path=self.path
+            ) from error
         return open_crops(self.path / crops_file(self.crop_size), count, self.crop_size)
 
     @cached_property

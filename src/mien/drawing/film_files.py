@@ -15,6 +15,8 @@ from mien.images import RGBImage
 
 ENDINGS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 _TICKS = 90_000
+_THREADS = 2
+"""Of the encoder, whose bytes depend on how many there are; as many on every machine."""
 """Of time in a second."""
 
 
@@ -57,6 +59,7 @@ def writing_film(path: Path, size: tuple[int, int], rate: float, quality: int = 
         stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001))
         stream.width, stream.height = size[0] // 2 * 2, size[1] // 2 * 2
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = _THREADS
         stream.codec_context.time_base = Fraction(1, _TICKS)
         if codec == "libx264":
             stream.options = {"crf": str(quality), "preset": "veryfast"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from mien.drawing.style import LANDMARKS, font, printable, rgb_of, text_width
+from mien.drawing.style import LANDMARKS, font, printable, rgb_of, shorten, text_width
 from mien.faces.points68 import CLOSED_REGIONS, REGIONS
 from mien.images import RGBImage
 
@@ -50,9 +50,9 @@ def annotate_frame(image: RGBImage, faces: Sequence[DrawnFace], clock: str) -> R
     drawn = Image.fromarray(picture)
     draw = ImageDraw.Draw(drawn)
     size = 15 * unit
+    _write(draw, [clock], 6 * unit, 6 * unit, size, image.shape)
     for face in faces:
         _write(draw, face.lines, float(face.box[0]), float(face.box[3]) + 4 * unit, size, image.shape)
-    _write(draw, [clock], 6 * unit, 6 * unit, size, image.shape)
     return np.asarray(drawn)
 
 
@@ -60,7 +60,7 @@ def _write(
     draw: ImageDraw.ImageDraw, lines: Sequence[str], left: float, top: float, size: int, shape: tuple[int, ...]
 ) -> None:
     """Lines on a dark panel, moved so that it lies within the frame."""
-    shown = [printable(line) for line in lines]
+    shown = [shorten(printable(line), size, shape[1] - size) for line in lines]
     width = max(text_width(line, size) for line in shown) + size
     height = len(shown) * size * 1.3 + size * 0.4
     left = max(0.0, min(left, shape[1] - width))

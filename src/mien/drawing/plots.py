@@ -100,7 +100,7 @@ def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     Args:
         logs: run -> lines of metrics.jsonl.
     """
-    figure = _figure(5.2, 3.2 + 0.1 * len(logs))
+    figure = _figure(5.2, 3.4)
     axes = figure.add_subplot()
     handles, names = [], []
     for i, (name, lines) in enumerate(logs.items()):
@@ -109,7 +109,7 @@ def training_figure(logs: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
         for key, alpha in (("top1", 1.0), ("top5", 0.45)):
             values = [line[key] for line in lines]
             handles += axes.plot(steps, values, dashes, color=_colour(i), alpha=alpha, marker=_marker(steps))
-            names.append(f"{_shorten(name)}, top-{key[-1]}")
+            names.append(f"{name}, top-{key[-1]}")
     axes.set_ylabel("validation accuracy")
     _over_iterations(axes)
     _legend(figure, handles, names)
@@ -183,11 +183,17 @@ def _legend(figure: Figure, handles: Sequence[Any], names: Sequence[str]) -> Non
     texts = [_shorten(name).replace("$", r"\$") for name in names]
     texts = [f" {text}" if text.startswith("_") else text for text in texts]
     columns = 1 if max(map(len, texts)) > 30 else 2 if max(map(len, texts)) > 14 else 3
+    rows = -(-len(texts) // columns)
+    figure.set_figheight(figure.get_figheight() + max(0, rows - 2) * 0.2)
     figure.legend(handles, texts, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    """In the middle, for beginnings and ends tell runs apart."""
+    if len(name) <= _LONGEST_NAME:
+        return name
+    end = _LONGEST_NAME // 2
+    return f"{name[: _LONGEST_NAME - end - 1]}…{name[-end:]}"
 
 
 def _png(figure: Figure) -> bytes:

@@ -55,7 +55,7 @@ class Result:
         return {
             "name": self.name,
             "top": [round(float(share), 4) for share in self.accuracies],
-            "top1_interval": [round(edge, 4) for edge in self.interval],
+            "top1_interval": None if np.isnan(self.interval[0]) else [round(edge, 4) for edge in self.interval],
             "misclassification": round(self.misclassification, 4),
             "dominant": round(emotion_accuracy(confusion_of_dominant(self.confusion)), 4),
             "complementary": round(emotion_accuracy(confusion_of_complementary(self.confusion)), 4),

@@ -17,8 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mien.datasets.manifest import label_or_none, parse_label
 from mien.datasets.prepared import SAMPLES_FILE, PreparedSet
-from mien.errors import DataError, LabelError
+from mien.errors import DataError
 from mien.evaluation.scoring import run_scores
 from mien.files import replacing
 from mien.labels import NEUTRAL, indices_to_texts, texts_to_indices
@@ -93,20 +94,20 @@ def check_submission(path: Path, photos: int) -> NDArray[np.int64]:
 
 
 def read_predictions(path: Path) -> NDArray[np.int64]:
-    """Class indices of a file of labels: the last word of each line that is not empty, as text or in a .zip.
+    """Class indices of a file of labels, as text or in a .zip: each line that is not empty is a label, or has one at
+    its end, behind a tab or as its last word.
 
     Raises:
         DataError: no such file, a line that is no label, a zip without predictions.txt, or a damaged one.
     """
-    words = [line.split()[-1] for line in _read_text(path).splitlines() if line.strip()]
-    for number, word in enumerate(words, start=1):
-        try:
-            texts_to_indices([word])
-        except LabelError as error:
-            raise DataError(f"{path}, line {number}: {error}", path=path, line=number) from error
-    if not words:
+    labels = []
+    for number, line in enumerate(filter(str.strip, _read_text(path).splitlines()), start=1):
+        forms = (line, line.rpartition("\t")[2], line.split()[-1])  # a phrase of two words is no photo and a word
+        label = next((label for text in forms if (label := label_or_none(text.strip()))), None)
+        labels.append(label or str(parse_label(forms[-1], path, number)))
+    if not labels:
         raise DataError(f"{path}: no labels in it; there must be one a line", path=path)
-    return texts_to_indices(words)
+    return texts_to_indices(labels)
 
 
 def score_submission(predictions: Path, truth: Path) -> float:

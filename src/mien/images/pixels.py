@@ -79,7 +79,7 @@ def _converter(picture: Image.Image) -> Callable[[Image.Image], RGBImage]:
         whole = _highest_value(picture)
         return lambda strip: _grey_to_rgb(np.asarray(strip), whole)
     has_alpha = "transparency" in picture.info
-    has_alpha |= "A" in picture.getbands() and picture.mode != "LAB"  # whose A is a colour
+    has_alpha |= bool({"A", "a"} & {*picture.getbands()}) and picture.mode != "LAB"  # whose A is a colour
     if has_alpha and picture.format in ("BMP", "DIB") and picture.getchannel("A").getextrema() == (0, 0):
         has_alpha = False  # many programs leave the fourth byte at zero
         return lambda strip: np.asarray(strip)[..., :3]

@@ -193,11 +193,14 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
     if alone and both:
         best, together = max(alone, key=lambda w: alone[w]), max(both, key=lambda w: both[w])
         low, high = readings[together][part].beyond_displacement
-        adds = "add to" if low > 0 else "take from" if high < 0 else "neither add to nor take from, beyond chance,"
+        if np.isnan(low):
+            adds = "may add to or take from, which one subject cannot tell,"
+        else:
+            adds = "add to" if low > 0 else "take from" if high < 0 else "neither add to nor take from"
         verdict = (
             f"Read by LDA from the {part} photos, the pictures alone reach {alone[best]:.3f} ({best}), displacement "
-            f"{geometry:.3f}, and both side by side {both[together]:.3f}: the pictures {adds} the geometry (95% "
-            f"interval of the difference over subjects {low:.3f} to {high:.3f})."
+            f"{geometry:.3f}, and both side by side {both[together]:.3f}: the pictures {adds} the geometry "
+            f"({_interval_words((low, high))})."
         )
     return Table(
         "features",
@@ -379,8 +382,7 @@ def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
         edges = interval_by_subject(right[1] - right[0].astype(np.float64), parts[part].subjects)
         verdict = _verdict(edges, (worse, better, claim) in _CLAIMS)
         sentences.append(
-            f"{claim}: {verdict} ({part} photos: {high:.3f} against {low:.3f}; 95% interval of the difference over "
-            f"subjects {edges[0]:.3f} to {edges[1]:.3f})."
+            f"{claim}: {verdict} ({part} photos: {high:.3f} against {low:.3f}; {_interval_words(edges)})."
         )
     if {"fused-half", "cross-entropy"} <= results.keys():
         hinge, entropy = (results[key][VALIDATION] for key in ("fused-half", "cross-entropy"))
@@ -391,6 +393,12 @@ def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
             "accurate, and cross-entropy to overfit sooner."
         )
     return sentences
+
+
+def _interval_words(edges: tuple[float, float]) -> str:
+    if np.isnan(edges[0]):
+        return "one subject, so no interval"
+    return f"95% interval of the difference over subjects {edges[0]:.3f} to {edges[1]:.3f}"
 
 
 def _verdict(edges: tuple[float, float], claimed: bool) -> str:
@@ -421,7 +429,7 @@ def curves_to_dict(curves: Curves) -> dict[str, Any]:
 
 def _cell_to_dict(cell: Cell) -> dict[str, Any]:
     content: dict[str, Any] = {"paper": cell.paper, "ours": None if cell.ours is None else round(cell.ours, 6)}
-    if cell.interval is not None:
+    if cell.interval is not None and not np.isnan(cell.interval[0]):
         content["interval"] = [round(edge, 6) for edge in cell.interval]
     if cell.why:
         content["why"] = cell.why
