@@ -41,7 +41,7 @@ def synth(
         typer.Option("--film", help="Make films of two subjects each, with the truth of every frame, no photos."),
     ] = False,
     points: Annotated[
-        bool, typer.Option("--points", help="Take no photos; write only where the landmarks are, 20 times faster.")
+        bool, typer.Option("--points", help="Take no photos; write only where the landmarks are, seven times faster.")
     ] = False,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of a film, about.")] = 40,
     workers: Workers = None,

@@ -78,7 +78,7 @@ def generate(
         out: folder of the set; new, empty, or of the same set begun earlier.
         height: of the photos in pixels; the width is 3/2 of it.
         style: how people are photographed.
-        photos: whether they are taken; else only what is true about them is written, 20 times faster.
+        photos: whether they are taken; else only what is true about them is written, seven times faster.
         executor: where the photos are made.
         progress: called with (photos done, photos in all) after each subject.
 

@@ -1,4 +1,4 @@
-"""Where the 68 points of a person would be in a photo that is not taken: a hundred times faster than taking it.
+"""Where the 68 points of a person would be in a photo that is not taken: seven times faster than taking it.
 
 Geometry is learnt from many subjects, pictures from few (docs/experiments.md).
 """
