@@ -493,3 +493,10 @@ def test_the_demo_refuses_what_it_could_not_end_with(tmp_path: Path) -> None:
         answer = _mien("demo", *words)
         assert (answer.returncode, len(answer.stderr.splitlines())) == (2, 1)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("words", [("--film", "--height", "1080"), ("--film", "--samples", "2"), ("--seconds", "9")])
+def test_options_of_photos_and_of_films_are_not_mixed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    answer = _mien("synth", tmp_path / "out", "--subjects", "1", *words)
+    assert (answer.returncode, len(answer.stderr.splitlines())) == (2, 1)
+    assert not (tmp_path / "out").exists()

@@ -23,7 +23,7 @@ from mien.evaluation.metrics import (
     misclassification,
     top_accuracies,
 )
-from mien.evaluation.references import references_of
+from mien.evaluation.references import mean_references, references_of
 from mien.evaluation.report import recognised_photo, write_report
 from mien.evaluation.scoring import precompute_features
 from mien.inference import ExpressionModel
@@ -153,3 +153,12 @@ def test_one_subject_says_nothing_about_others() -> None:
 def test_figures_of_one_subject_are_json(prepared: PreparedSet, trained: Path) -> None:
     (result,) = evaluate({"run": trained}, prepared.select("test"))
     assert json.loads(json.dumps(result.as_dict(), allow_nan=False))["top1_interval"] is None
+
+
+def test_a_mean_over_the_whole_set_says_so_though_few_photos_are_in_the_part(
+    prepared: PreparedSet, trained: Path
+) -> None:
+    model, whole = ExpressionModel.load(trained), prepared.select("test")
+    part = PreparedSet(whole.path, whole.info, whole.table.head(3), whole.displacement[:3])
+    references = mean_references(model, part, precompute_features(model, part))
+    assert [reference.photo_count for reference in references] == [50] * 3

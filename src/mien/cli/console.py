@@ -20,7 +20,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mien.errors import MienError, OutputError
@@ -67,7 +67,7 @@ def progress_bar(title: str, unit: str) -> Iterator[Callable[..., None]]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=11)),  # a long note takes the room of others
         TextColumn(unit),
         _Rate(),
         TimeRemainingColumn(),

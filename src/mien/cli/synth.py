@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def synth(
+    context: typer.Context,
     out: Annotated[Path, typer.Argument(help="New folder for the photos; a begun one is gone on with.")],
     subjects: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many subjects.")] = 125,
     samples: Annotated[
@@ -55,6 +56,11 @@ def synth(
     require("vtkmodules", "synth")
     if points and (film or contact_sheet is not None):
         raise MienError("--points takes no photos; leave it away, or leave --film and --contact-sheet away")
+    for name in ("samples", "height") if film else ("seconds",):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            remedy = "leave it or --film away" if film else "leave it away, or add --film"
+            raise MienError(f"--{name} is of {'photos' if film else 'films'}; {remedy}")
     if film:
         _make_films(out, subjects, seed, seconds, style, contact_sheet, make_executor(workers, ray))
         return

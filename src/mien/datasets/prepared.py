@@ -57,6 +57,7 @@ SCHEMA: dict[str, pl.DataType] = {
 
 
 _FINER = "landmarks_crop_"
+_PHOTOS = "photos_of_subject"
 _REMEDY = "prepare it again into another folder"
 
 
@@ -200,6 +201,7 @@ class PreparedSet:
                 path=path,
                 column=landmarks_column(landmark_size),
             )
+        usable = usable.with_columns(pl.len().over("subject").alias(_PHOTOS))
         moved = displacement_by_subject(_landmarks(usable, landmark_size), usable["subject"].to_list())
         return cls(path, info, usable, moved, landmark_size)
 
@@ -303,6 +305,11 @@ class PreparedSet:
     def subjects(self) -> list[str]:
         """n names."""
         return self.table["subject"].to_list()
+
+    @cached_property
+    def photo_counts(self) -> NDArray[np.int64]:
+        """Shape (n,): how many usable photos of each one's subject the whole set has, whose mean is the reference."""
+        return self.table[_PHOTOS].to_numpy().astype(np.int64)
 
     @cached_property
     def subject_numbers(self) -> NDArray[np.int64]:

@@ -104,7 +104,7 @@ def mean_references(model: ExpressionModel, prepared: PreparedSet, features: NDA
     for subject, rows in _rows_by_subject(prepared.subjects).items():
         mean = prepared.landmarks[rows[0]] - prepared.displacement[rows[0]].reshape(-1, 2)
         feature = mean_feature(features[rows]) if model.meta.relative_visual else None
-        references[subject] = Reference(mean, "mean", len(rows), feature, model.identity)
+        references[subject] = Reference(mean, "mean", int(prepared.photo_counts[rows[0]]), feature, model.identity)
     return [references[subject] for subject in prepared.subjects]
 
 
