@@ -624,7 +624,7 @@ def test_rows_of_a_film_that_is_read_once_are_kept_where_it_is_stopped(
         process.send_signal(number)
         lines += process.stdout.readlines()
     assert process.returncode == 128 + number
-    assert 30 <= pl.read_csv(tmp_path / "rows.csv").height <= len(lines)
+    assert 30 <= pl.read_csv(tmp_path / "rows.csv").height <= len(lines) + 1  # stopped between row and line
     assert sorted(one.name for one in tmp_path.iterdir()) == ["film.mp4", "rows.csv"]
 
 
