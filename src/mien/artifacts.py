@@ -234,7 +234,7 @@ def read_log(run: Path) -> list[dict[str, float]]:
     if not os.path.isfile(path):
         return []
     try:
-        return [msgspec.json.decode(line, type=dict[str, float]) for line in path.read_bytes().splitlines()]
+        return [msgspec.json.decode(line, type=dict[str, int | float]) for line in path.read_bytes().splitlines()]
     except (OSError, msgspec.MsgspecError) as error:
         raise CheckpointError(f"{path}: damaged ({error}); remove it, or train the run again") from error
 

@@ -24,7 +24,7 @@ _LONG_NAME = 150
 """Bytes; a file name can have 255, and the temporary file's is longer than the file's own."""
 _MACHINE = re.sub(r"[^0-9A-Za-z-]", "-", platform.node())[:64] or "machine"
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<machine>[0-9A-Za-z-]+)\.(?P<process>\d+)(-\d+)?\.part", re.DOTALL)
-"""`.NAME.MACHINE.PROCESS.part`: machines that share a folder never write into the same temporary file."""
+"""`.NAME.MACHINE.PROCESS-THREAD.part`: machines that share a folder never write into the same temporary file."""
 
 
 @contextmanager

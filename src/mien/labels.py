@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -281,8 +282,13 @@ class Commonness:
         Returns:
             shape (..., 50), of logarithms; between those of mild and of other faces by `mildness`.
         """
-        strong, mild = self._logarithms(self.emotions), self._logarithms({**self.emotions, **self.mild})
+        strong, mild = self._bounds
         return (strong + np.asarray(mildness, dtype=np.float64)[..., None] * (mild - strong)).astype(np.float32)
+
+    @cached_property
+    def _bounds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """For faces that are not mild at all, and for those that are wholly."""
+        return self._logarithms(self.emotions), self._logarithms({**self.emotions, **self.mild})
 
     def _logarithms(self, emotions: Mapping[Emotion, float]) -> NDArray[np.float64]:
         """Of the factors of the 50 classes, (50,), with these of the emotions."""

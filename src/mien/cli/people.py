@@ -53,11 +53,11 @@ def enroll(
     from mien.errors import MienError, ProfileError
     from mien.inference import Recognizer
     from mien.inference.enrolment import enroll as make
-    from mien.inference.profiles import enrolled_names
+    from mien.inference.profiles import is_enrolled
 
     if neutral and mixed:
         raise MienError("--neutral and --mixed exclude each other; choose one, or neither to have them told apart")
-    if name in enrolled_names() and not replace:
+    if is_enrolled(name) and not replace:
         raise ProfileError(f"{name} is enrolled already; add --replace, or choose another name", name)
     known: Shown | None = "neutral" if neutral else "mixed" if mixed else None
     made = make(Recognizer.load(run), name, list(named_photos(photos)), known, "largest" if largest_face else "one")

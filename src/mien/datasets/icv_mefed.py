@@ -29,7 +29,6 @@ TRUTH_FILE = "truth.parquet"
 """Of a synthetic set, which is laid out in the same way: what is true of each photo."""
 _HEADER_LINES = 3
 """Lines at the top of a label file that may say something else."""
-_PAIR = re.compile(r"[1-7N]_[1-7N]")
 _PHOTO = re.compile(r"Sample_(?P<subject>\d{3,})_(?P<index>\d{3,})\.jpe?g", re.IGNORECASE)
 
 
@@ -141,8 +140,8 @@ def read_label_lines(path: Path) -> dict[str, list[str]]:
                 "the label file (--labels)"
             )
             raise DataError(message, path=path, line=number)
-        found = {label for text in others if (label := label_or_none(text))}
-        found = {label for text in others if _PAIR.fullmatch(text) and (label := label_or_none(text))} or found
+        pairs = [text for text in others if text == label_or_none(text)]  # `3_5`, not a word for it
+        found = {label for text in pairs or others if (label := label_or_none(text))}
         if len(found) > 1:
             message = f"{path}, line {number}: says {' and '.join(sorted(found))}; leave one label in it"
             raise DataError(message, path=path, line=number)

@@ -12,6 +12,7 @@ docs/decisions/0006 has the measurements behind the limits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -40,7 +41,7 @@ _MIRRORED = np.packbits(np.tile(np.arange(_SIDE) % 2 == 1, _SIDE)).view(np.uint6
 """The bits of a hash that change in a mirror."""
 _BLOCK = 64
 _MOST = 5_000
-"""Near duplicates that are told."""
+"""Near duplicates that are told, of those within a part and of those across parts; nobody reads more."""
 
 
 @dataclass(frozen=True)
@@ -155,19 +156,19 @@ def _near_duplicates(samples: pl.DataFrame) -> Iterator[Leak]:
     landmarks = [stretched(points, 1 / stretch) for points, stretch in zip(in_crop, stretches, strict=True)]
     number = hashed["subject"].rank("dense").to_numpy()
     near, apart = _limits(hashed.height)
-    count = 0
+    told_before = Counter[bool]()
     for mirrored in (False, True):
         others = words ^ _MIRRORED if mirrored else words
         for first, second in _pairs_within(words, others, number, near):
+            across = len({splits[first], splits[second]} - {None}) > 1
+            if told_before[across] >= _MOST:  # a placeholder in place of photos
+                continue
             told = files[first] is not None and files[first] == files[second]  # as the same file
             other = mirror(landmarks[second], 1) if mirrored else landmarks[second]
             if not told and _landmarks_apart(landmarks[first], other) <= apart:
-                parts = {splits[first], splits[second]} - {None}
                 what = "nearly the same picture, mirrored" if mirrored else "nearly the same picture"
-                yield Leak("near duplicate", _words(paths, subjects, first, second, what), across=len(parts) > 1)
-                count += 1
-                if count >= _MOST:  # a placeholder in place of photos; nobody reads more
-                    return
+                told_before[across] += 1
+                yield Leak("near duplicate", _words(paths, subjects, first, second, what), across=across)
 
 
 def _limits(photos: int) -> tuple[float, float]:

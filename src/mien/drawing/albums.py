@@ -34,10 +34,8 @@ def _title(album: Album) -> str:
     def count(number: int, one: str, several: str) -> str:
         return f"{number} {one if number == 1 else several}"
 
-    faces, people = (
-        count(sum(person.faces for person in album.people), "face", "faces"),
-        count(len(album.people), "person", "people"),
-    )
+    faces = count(sum(person.faces for person in album.people), "face", "faces")
+    people = count(len(album.people), "person", "people")
     photos = count(len(album.photos), "photo", "photos")
     return f"{faces} of {people} in {photos}{more}"
 

@@ -15,9 +15,9 @@ from mien.images import RGBImage
 
 ENDINGS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 _TICKS = 90_000
+"""Of time in a second."""
 _THREADS = 2
 """Of the encoder, whose bytes depend on how many there are; as many on every machine."""
-"""Of time in a second."""
 
 
 class FilmWriter:

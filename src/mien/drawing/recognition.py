@@ -21,9 +21,9 @@ _NAMES = 120
 """Width of the emotions' names beside the grid, and height of those above it."""
 _WIDTH = _GAP + _PHOTO + _GAP + _NAMES + 7 * _CELL + _GAP
 _LEAST, _MOST = np.array([241, 244, 247]), np.array([31, 90, 138])
+"""Colours of a cell without and with the largest probability."""
 _DEEP = 0.79
 """From here on white is told from a cell better than black: 4.5 to 1 at least on either side."""
-"""Colours of a cell without and with the largest probability."""
 _LINE_HEIGHT = 1.3
 _SMALLEST = 0.005
 """Probabilities below are drawn as a dot."""

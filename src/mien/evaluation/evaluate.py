@@ -18,6 +18,7 @@ from mien.evaluation.metrics import (
     confusion_of_dominant,
     emotion_accuracy,
     interval_by_subject,
+    known_interval,
     misclassification,
     top_accuracies,
 )
@@ -52,10 +53,11 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: the figures without scores and log."""
+        interval = known_interval(self.interval)
         return {
             "name": self.name,
             "top": [round(float(share), 4) for share in self.accuracies],
-            "top1_interval": None if np.isnan(self.interval[0]) else [round(edge, 4) for edge in self.interval],
+            "top1_interval": interval and [round(edge, 4) for edge in interval],
             "misclassification": round(self.misclassification, 4),
             "dominant": round(emotion_accuracy(confusion_of_dominant(self.confusion)), 4),
             "complementary": round(emotion_accuracy(confusion_of_complementary(self.confusion)), 4),

@@ -77,6 +77,11 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - reach, mean + reach
 
 
+def known_interval(interval: tuple[float, float]) -> tuple[float, float] | None:
+    """None for one of no numbers, see `interval_by_subject`."""
+    return None if np.isnan(interval[0]) else interval
+
+
 def interval_by_subject(
     correct: NDArray[np.bool_ | np.float64], subjects: Sequence[str], draws: int = 2000
 ) -> tuple[float, float]:

@@ -229,9 +229,12 @@ def _name_groups(
     for number in range(count):
         own = _sure(np.flatnonzero(groups == number), doubtful)
         known = [identity for identity in (seen[i].identity for i in own) if identity is not None]
+        if not known:
+            continue
+        mean = np.mean(known, axis=0)
         for place, profile in enumerate(profiles):
-            if known and profile.reference.identity is not None:
-                distance = identity_distance(profile.reference.identity, np.mean(known, axis=0))
+            if profile.reference.identity is not None:
+                distance = identity_distance(profile.reference.identity, mean)
                 near += [(distance, number, place)] if distance <= ONE_PERSON else []
     named: dict[int, SubjectProfile] = {}
     photos: dict[int, set[int]] = {}

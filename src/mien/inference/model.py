@@ -168,6 +168,8 @@ class ExpressionModel:
             shape (n, 50), float32: the higher the likelier; the scale depends on the loss.
         """
         even = self.even_scores(features, landmarks_crop, references)
+        if not self.meta.common:
+            return even
         mild = self.mildness(landmarks_crop, references)
         return self.hold_common(even, mild, references, self._temperatures(references))
 

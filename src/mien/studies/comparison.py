@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.datasets.prepared import PreparedSet
 from mien.evaluation.evaluate import Result
-from mien.evaluation.metrics import TOP, interval_by_subject
+from mien.evaluation.metrics import TOP, interval_by_subject, known_interval
 from mien.labels import CLASS_COUNT
 from mien.studies import paper
 from mien.studies.features import PHOTOS, Reading
@@ -114,7 +114,7 @@ def compare_tables(
         if part not in results[key]:
             return Cell(paper_figure, None, why=f"no {part} part")
         result = results[key][part]
-        return Cell(paper_figure, float(result.accuracies[k - 1]), result.interval if k == 1 else None)
+        return Cell(paper_figure, float(result.accuracies[k - 1]), _interval_of(result, k))
 
     def both_parts(key: str, paper_validation: float | None) -> list[Cell]:
         return [cell(key, VALIDATION, paper_validation), cell(key, TEST, None)]
@@ -178,7 +178,11 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
     parts = [part for part in PARTS if part in next(iter(readings.values()))]
     rows = {
         what: [
-            Cell(None, float(by_part[part].accuracies[k - 1]), by_part[part].interval if k == 1 else None)
+            Cell(
+                None,
+                float(by_part[part].accuracies[k - 1]),
+                _interval_of(by_part[part], k),
+            )
             for part in parts
             for k in (1, 5)
         ]
@@ -196,7 +200,8 @@ def _features_table(readings: Mapping[str, Mapping[str, Reading]]) -> Table:
         if np.isnan(low):
             adds = "may add to or take from, which one subject cannot tell,"
         else:
-            adds = "add to" if low > 0 else "take from" if high < 0 else "neither add to nor take from"
+            neither = "neither add to nor take from, beyond chance,"
+            adds = "add to" if low > 0 else "take from" if high < 0 else neither
         verdict = (
             f"Read by LDA from the {part} photos, the pictures alone reach {alone[best]:.3f} ({best}), displacement "
             f"{geometry:.3f}, and both side by side {both[together]:.3f}: the pictures {adds} the geometry "
@@ -395,6 +400,11 @@ def findings(results: Results, parts: Mapping[str, PreparedSet]) -> list[str]:
     return sentences
 
 
+def _interval_of(read: Result | Reading, k: int) -> tuple[float, float] | None:
+    """Of top-k accuracy: known for top-1, of two subjects or more."""
+    return known_interval(read.interval) if k == 1 else None
+
+
 def _interval_words(edges: tuple[float, float]) -> str:
     if np.isnan(edges[0]):
         return "one subject, so no interval"
@@ -429,7 +439,7 @@ def curves_to_dict(curves: Curves) -> dict[str, Any]:
 
 def _cell_to_dict(cell: Cell) -> dict[str, Any]:
     content: dict[str, Any] = {"paper": cell.paper, "ours": None if cell.ours is None else round(cell.ours, 6)}
-    if cell.interval is not None and not np.isnan(cell.interval[0]):
+    if cell.interval is not None:
         content["interval"] = [round(edge, 6) for edge in cell.interval]
     if cell.why:
         content["why"] = cell.why
